@@ -1,0 +1,121 @@
+"""The container image of a service, written as one writes a `modal.Image`."""
+
+import re
+from collections.abc import Sequence
+from typing import Self
+
+import attrs
+
+from infra import validators
+from infra.resources import ImageStep
+
+ENGINE_VERSION = re.compile(r"v?(\d+\.\d+\.\d+(?:\.?post\d+)?)")
+
+
+@attrs.frozen
+class ImageSpec:
+    """
+    A container image; each call returns a new value with one step more, and steps keep their order.
+
+    The methods are `modal.Image`'s, with its names and meanings, for `modal` 1.6. Files added with
+    ``copy=False`` are mounted when a container starts, so they come after every other step.
+
+    Attributes:
+        steps: What is called on `modal.Image`; the first one constructs it.
+    """
+
+    steps: tuple[ImageStep, ...] = attrs.field(
+        validator=validators.each(validators.instance_of(ImageStep))
+    )
+
+    @classmethod
+    def from_registry(cls, tag: str, *, add_python: str | None = None) -> Self:
+        """
+        Start from a public image.
+
+        Args:
+            tag: Such as ``lmsysorg/sglang:v0.5.11``; the engine's version is read from it.
+            add_python: Version of Python to add when the image has none.
+        """
+        step = ImageStep(
+            method="from_registry", args=(tag,), kwargs=_given(add_python=(add_python, None))
+        )
+        return cls((step,))
+
+    @classmethod
+    def debian_slim(cls, *, python_version: str | None = None) -> Self:
+        """Start from Debian with Python, as Modal builds it."""
+        kwargs = _given(python_version=(python_version, None))
+        return cls((ImageStep(method="debian_slim", kwargs=kwargs),))
+
+    def entrypoint(self, commands: Sequence[str]) -> Self:
+        """Replace the image's entry point; an empty list silences the one of the base image."""
+        comment = "" if commands else "the base image's own one only writes to the log"
+        return self._then(ImageStep(method="entrypoint", args=(list(commands),), comment=comment))
+
+    def run_commands(self, *commands: str, gpu: str | None = None) -> Self:
+        """Run shell commands, one layer each."""
+        kwargs = _given(gpu=(gpu, None))
+        return self._then(ImageStep(method="run_commands", args=commands, kwargs=kwargs))
+
+    def uv_pip_install(self, *packages: str, extra_options: str = "") -> Self:
+        """Install Python packages with uv."""
+        kwargs = _given(extra_options=(extra_options, ""))
+        return self._then(ImageStep(method="uv_pip_install", args=packages, kwargs=kwargs))
+
+    def apt_install(self, *packages: str) -> Self:
+        """Install Debian packages."""
+        return self._then(ImageStep(method="apt_install", args=packages))
+
+    def env(self, vars: dict[str, str]) -> Self:
+        """Set environment variables."""
+        return self._then(ImageStep(method="env", args=(dict(vars),)))
+
+    def workdir(self, path: str) -> Self:
+        """Set the working directory."""
+        return self._then(ImageStep(method="workdir", args=(path,)))
+
+    def add_local_file(self, local_path: str, remote_path: str, *, copy: bool = False) -> Self:
+        """Add a file; `local_path` is relative to the folder that `infra` is run in."""
+        kwargs = _given(copy=(copy, False))
+        args = (local_path, remote_path)
+        return self._then(ImageStep(method="add_local_file", args=args, kwargs=kwargs))
+
+    def add_local_dir(
+        self,
+        local_path: str,
+        remote_path: str,
+        *,
+        copy: bool = False,
+        ignore: Sequence[str] = (),
+    ) -> Self:
+        """Add a folder; `ignore` holds patterns as in a .dockerignore file."""
+        kwargs = _given(copy=(copy, False), ignore=(list(ignore), []))
+        args = (local_path, remote_path)
+        return self._then(ImageStep(method="add_local_dir", args=args, kwargs=kwargs))
+
+    def built(self) -> tuple[ImageStep, ...]:
+        """The steps that are part of the image."""
+        return tuple(step for step in self.steps if not _mounted(step))
+
+    def mounted(self) -> tuple[ImageStep, ...]:
+        """The files that Modal mounts when a container starts."""
+        return tuple(step for step in self.steps if _mounted(step))
+
+    def engine_version(self) -> str | None:
+        """The version in the base image's tag, such as ``0.5.6.post2``; None if there is none."""
+        tag = self.steps[0].args[0] if self.steps and self.steps[0].args else ""
+        found = ENGINE_VERSION.match(str(tag).rpartition(":")[2])
+        return found.group(1) if found else None
+
+    def _then(self, step: ImageStep) -> Self:
+        return attrs.evolve(self, steps=(*self.steps, step))
+
+
+def _given(**arguments: tuple[object, object]) -> dict[str, object]:
+    """The arguments that differ from Modal's default, each a pair of value and default."""
+    return {name: value for name, (value, default) in arguments.items() if value != default}
+
+
+def _mounted(step: ImageStep) -> bool:
+    return step.method.startswith("add_local_") and not dict(step.kwargs).get("copy", False)

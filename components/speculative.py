@@ -1,0 +1,116 @@
+"""Speculative decoding: several tokens per pass over the weights."""
+
+from collections.abc import Iterator
+from typing import Self
+
+import attrs
+
+from components.model import REPOSITORY
+from infra import validators
+from infra.contribution import Contribution, ServiceFacts
+from infra.resources import Argument
+
+COUNT = validators.optional(validators.whole_number(1))
+
+
+@attrs.frozen
+class SpeculativeDecoding:
+    """
+    How SGLang guesses tokens ahead and checks them in one pass; names as in SGLang.
+
+    A count that is None is left out of the command line, and SGLang chooses it.
+
+    Attributes:
+        algorithm: Such as ``EAGLE``, ``EAGLE3``, ``STANDALONE``, ``NGRAM`` (SGLang 0.5.6 and
+            newer; later versions know more).
+        draft_model_path: Repository of the draft model; None: the model itself or none.
+        draft_model_revision: A commit of it; SGLang takes the main branch when it is None.
+        num_steps: Draft steps per pass.
+        eagle_topk: Branches per step.
+        num_draft_tokens: Tokens checked per pass.
+    """
+
+    algorithm: str = attrs.field(validator=validators.text(r"[A-Z][A-Z0-9_]*", example="EAGLE3"))
+    draft_model_path: str | None = attrs.field(
+        default=None,
+        validator=validators.optional(
+            validators.text(REPOSITORY, example="Tengyunw/qwen3_8b_eagle3")
+        ),
+        kw_only=True,
+    )
+    draft_model_revision: str | None = attrs.field(
+        default=None,
+        validator=validators.optional(validators.text(r"[\w./-]+", example="4c1a...")),
+        kw_only=True,
+    )
+    num_steps: int | None = attrs.field(default=None, validator=COUNT, kw_only=True)
+    eagle_topk: int | None = attrs.field(default=None, validator=COUNT, kw_only=True)
+    num_draft_tokens: int | None = attrs.field(default=None, validator=COUNT, kw_only=True)
+
+    @classmethod
+    def mtp(
+        cls,
+        *,
+        num_steps: int | None = None,
+        eagle_topk: int | None = None,
+        num_draft_tokens: int | None = None,
+    ) -> Self:
+        """The model's own multi-token prediction: SGLang's EAGLE without a draft model."""
+        return cls(
+            "EAGLE",
+            num_steps=num_steps,
+            eagle_topk=eagle_topk,
+            num_draft_tokens=num_draft_tokens,
+        )
+
+    @classmethod
+    def eagle3(
+        cls,
+        draft_model_path: str,
+        *,
+        draft_model_revision: str | None = None,
+        num_steps: int | None = None,
+        eagle_topk: int | None = None,
+        num_draft_tokens: int | None = None,
+    ) -> Self:
+        """EAGLE-3 with a draft model that was trained for the served one."""
+        return cls(
+            "EAGLE3",
+            draft_model_path=draft_model_path,
+            draft_model_revision=draft_model_revision,
+            num_steps=num_steps,
+            eagle_topk=eagle_topk,
+            num_draft_tokens=num_draft_tokens,
+        )
+
+    @classmethod
+    def ngram(cls, *, num_draft_tokens: int | None = None) -> Self:
+        """Guesses from what the conversation says already; no draft model, no extra memory."""
+        return cls("NGRAM", num_draft_tokens=num_draft_tokens)
+
+    def problems(self) -> Iterator[str]:
+        """What no field can know alone."""
+        if self.draft_model_revision is not None and self.draft_model_path is None:
+            yield (
+                f"draft_model_revision: is {self.draft_model_revision!r} without a draft model; "
+                "it is allowed with one; write draft_model_path, or take it out"
+            )
+
+    def contribution(self, service: ServiceFacts) -> Contribution:
+        """SGLang's flags."""
+        flags = (
+            ("--speculative-algorithm", self.algorithm),
+            ("--speculative-draft-model-path", self.draft_model_path),
+            ("--speculative-draft-model-revision", self.draft_model_revision),
+            ("--speculative-num-steps", self.num_steps),
+            ("--speculative-eagle-topk", self.eagle_topk),
+            ("--speculative-num-draft-tokens", self.num_draft_tokens),
+        )
+        return Contribution(
+            arguments=tuple(
+                Argument(flag=flag, values=(str(value),))
+                for flag, value in flags
+                if value is not None
+            ),
+            arguments_comment="speculative decoding",
+        )

@@ -1,0 +1,130 @@
+"""The only module with consequences: a plan and its target in, the plan carried out."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.errors import InfraError, StalePlan
+from infra.live import Deployment, Live
+from infra.plan import AppPlan, Base, Plan, base_of
+
+if TYPE_CHECKING:
+    from infra.target import Target
+
+Tell = Callable[[str], None]
+
+
+class ApplyFailed(InfraError):
+    """An apply that stopped half-way; the message says what was done and what to run next."""
+
+
+async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
+    """
+    Carry the plan out, App by App.
+
+    Args:
+        plan: What to do.
+        target: Where.
+        folder: Where generated modules are put for the SDK to upload.
+        tell: Takes one line for each thing that begins or is done.
+
+    Returns:
+        What is deployed now.
+
+    Raises:
+        StalePlan: What the plan rests on has moved; nothing was done.
+        ApplyFailed: A step failed; those before it hold.
+    """
+    if plan.obstacles:
+        raise InfraError("\n".join(["The plan can't be applied:", *plan.obstacles]))
+    check_base(plan, await read(plan, target))
+    done: list[str] = []
+    for app in (app for app in plan.apps if app.changes):
+        try:
+            await _carry_out(app, target, folder, tell)
+        except InfraError as error:
+            raise ApplyFailed(_half_way(plan, app, done, error)) from error
+        done.append(app.app)
+    live = await read(plan, target)
+    _verify(plan, live)
+    return live
+
+
+async def read(plan: Plan, target: "Target") -> Live:
+    """What is deployed of the plan's Apps."""
+    return await target.read(plan.stack, [app.app for app in plan.apps], (), ())
+
+
+def check_base(plan: Plan, live: Live) -> None:
+    """
+    Refuse a plan that was made for another state of the target.
+
+    Raises:
+        StalePlan: With every field that differs.
+    """
+    moved = [
+        line
+        for app in plan.apps
+        for line in _moved(app.app, app.base, live.deployments.get(app.app))
+    ]
+    if moved:
+        raise StalePlan(
+            "\n".join(
+                [
+                    "Saved plan is stale: the deployment moved after the plan was made.",
+                    *(f"  - {line}" for line in moved),
+                    f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
+                ]
+            )
+        )
+
+
+def _moved(name: str, base: Base, deployment: Deployment | None) -> Iterable[str]:
+    now = base_of(deployment)
+    by = f", deployed by {deployment.deployed_by}" if deployment else ""
+    for field, before, after in (
+        ("app id", base.app_id, now.app_id),
+        ("version", base.version, now.version),
+        ("manifest", base.fingerprint, now.fingerprint),
+    ):
+        if before != after:
+            yield f"app.{name}: {field} was {before or 'none'}, is {after or 'none'} now{by}"
+
+
+async def _carry_out(app: AppPlan, target: "Target", folder: Path, tell: Tell) -> None:
+    if app.artifact:
+        tell(f"app.{app.app}: Deploying...")
+        await target.store(app.artifact)
+        await target.deploy(app.artifact, folder)
+        tell(f"app.{app.app}: Deployed")
+    elif app.base.app_id:
+        tell(f"app.{app.app}: Stopping...")
+        await target.stop(app.base.app_id)
+        tell(f"app.{app.app}: Stopped")
+
+
+def _half_way(plan: Plan, app: AppPlan, done: list[str], error: InfraError) -> str:
+    left = [each.app for each in plan.apps if each.changes and each.app not in done]
+    verb = "stopping" if app.artifact is None else "deploying"
+    command = "destroy" if plan.destroy else "apply"
+    return "\n".join(
+        [
+            f"{verb} {app.app} failed: {error}",
+            f"Done before that: {', '.join(done) or 'nothing'}. Not done: {', '.join(left)}.",
+            f"Nothing is half-deployed: an App changes in one step, at its end. When the cause is "
+            f"mended, run `infra {command} {plan.stack_file}`.",
+        ]
+    )
+
+
+def _verify(plan: Plan, live: Live) -> None:
+    """Read back what was done; only what Modal now says counts."""
+    for app in plan.apps:
+        wanted = app.artifact.manifest.fingerprint if app.artifact else None
+        found = base_of(live.deployments.get(app.app)).fingerprint
+        if app.changes and wanted != found:
+            raise ApplyFailed(
+                f"app.{app.app}: has the manifest {found or 'none'} after the apply, and should "
+                f"have {wanted or 'none'}; somebody else deployed it meanwhile; run "
+                f"`infra plan {plan.stack_file}` to see what differs"
+            )

@@ -1,0 +1,65 @@
+"""Points the modal SDK at Modal or at the local control plane, for the length of one command."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra import local
+from infra.errors import UsageError
+
+LOCAL_ROOT = Path(".infra/local")
+
+
+def has_credentials() -> bool:
+    """Whether the SDK finds a token: in the environment or in the user's Modal profile."""
+    from modal.config import config
+
+    return bool(config.get("token_id") or config.get("oauth_refresh_token"))
+
+
+def default_target() -> str:
+    """``modal`` where there are credentials, else ``local``."""
+    return "modal" if has_credentials() else "local"
+
+
+@contextmanager
+def connected(target: str, root: Path = LOCAL_ROOT) -> Iterator[None]:
+    """
+    Make the SDK talk to the target until the block ends.
+
+    A local control plane that runs already is used; otherwise one is started within this process
+    and stopped behind the block. What is deployed there is kept under `root`.
+
+    Raises:
+        UsageError: Modal is the target and there are no credentials for it.
+    """
+    if target == "modal":
+        if not has_credentials():
+            raise UsageError(
+                "--target modal: there are no Modal credentials; a token is needed; "
+                "run `modal setup`, or use --target local"
+            )
+        yield
+        return
+    environ = local.running(root)
+    if environ is not None:
+        with _environment(environ):
+            yield
+        return
+    with local.ControlPlane(root) as plane, _environment(plane.environ()):
+        yield
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

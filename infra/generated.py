@@ -1,0 +1,80 @@
+"""The folder of generated modules: what `infra synth` writes, compared with what stands there."""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+
+from infra.compile import Artifact
+
+
+@attrs.frozen(kw_only=True)
+class GeneratedFile:
+    """
+    One module and its file.
+
+    Attributes:
+        path: Where it belongs.
+        before: The text that stands there, or None.
+        after: The text that belongs there; None: the App is gone from the stack.
+    """
+
+    path: Path
+    before: str | None
+    after: str | None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.before == self.after
+
+    def diff(self) -> str:
+        """What would change, as a unified diff."""
+        return unified_diff(self.before or "", self.after or "", str(self.path))
+
+
+def folder(stack_file: Path, stack: str, out: Path | None = None) -> Path:
+    """The folder of a stack's modules: ``generated/<stack>`` beside the stack file."""
+    return (out or stack_file.parent / "generated") / stack
+
+
+def compare(artifacts: Iterable[Artifact], place: Path) -> list[GeneratedFile]:
+    """Every file that is there or belongs there, by name."""
+    after = {place / f"{each.module}.py": each.source for each in artifacts}
+    paths = sorted(set(after) | set(place.glob("*.py")))
+    return [GeneratedFile(path=each, before=_read(each), after=after.get(each)) for each in paths]
+
+
+def write(file: GeneratedFile) -> None:
+    """Bring the file up to date in one step: an interruption leaves the old or the new text."""
+    if file.after is None:
+        file.path.unlink()
+        return
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(file.after)
+        Path(name).chmod(0o644)
+        Path(name).replace(file.path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def unified_diff(before: str, after: str, name: str) -> str:
+    """The lines that differ, with three lines around them."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

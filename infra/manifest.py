@@ -1,0 +1,116 @@
+"""What an App was deployed with, as plain data by address with a fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from infra.resources import (
+    AppResources,
+    ImageStep,
+    Resource,
+    Service,
+    address,
+)
+
+FORMAT = 1
+FINGERPRINT_TAG = "infra-manifest"
+STACK_TAG = "infra-stack"
+FINGERPRINT_LENGTH = 40  # hex digits; a tag of Modal's holds 63 characters
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """
+    The record of one App.
+
+    Attributes:
+        stack: The stack's name.
+        app: The App's name.
+        module: SHA-256 of the generated text without its tags, so that a new template or runtime
+            function is a change, too.
+        resources: Plain data by address; what is None or empty is left out, so that a new field
+            with such a default is no change.
+    """
+
+    stack: str
+    app: str
+    module: str
+    resources: Mapping[str, Mapping[str, Any]]
+
+    def to_json(self) -> bytes:
+        """Canonical: one manifest has one text."""
+        return canonical({"format": FORMAT, **attrs.asdict(self, recurse=False)})
+
+    @classmethod
+    def from_json(cls, text: bytes, fingerprint: str) -> "Manifest":
+        """
+        Read what a target has stored.
+
+        Raises:
+            ValueError: The text is not what the fingerprint was made of, or of another format.
+        """
+        if digest(text) != fingerprint:
+            raise ValueError(f"its content does not have the fingerprint {fingerprint}")
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+            raise ValueError(f"it is not of format {FORMAT}; use the infra that wrote it")
+        return cls(**data)
+
+    @property
+    def fingerprint(self) -> str:
+        """The name under which a target stores the manifest."""
+        return digest(self.to_json())
+
+
+def manifest(app: AppResources, module: str) -> Manifest:
+    """The record of the App, whose generated text has the digest `module`."""
+    resources = {address(resource): _plain_resource(resource) for resource in app.all()}
+    return Manifest(stack=app.stack, app=app.app, module=module, resources=resources)
+
+
+def canonical(data: Any) -> bytes:
+    """JSON with sorted keys, in ASCII: the same bytes on every machine."""
+    return json.dumps(data, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def digest(text: bytes) -> str:
+    """A fingerprint that fits into a tag."""
+    return hashlib.sha256(text).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def _plain_resource(resource: Resource) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(resource)
+    if isinstance(resource, Service):
+        plain["engine"] = {each.flag: _words(each.values) for each in resource.arguments}
+        plain["volumes"] = {mount.path: mount.volume.name for mount in resource.mounts}
+        plain["follows"] = {each.flag: each.follows for each in resource.arguments if each.follows}
+        del plain["arguments"]
+        plain.pop("mounts", None)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Plain data; comments are for readers of the module and no part of the record."""
+    match value:
+        case ImageStep(method=method, args=args, kwargs=kwargs):
+            step = {"call": method, "args": list(args), "kwargs": dict(kwargs)}
+            return _without_nothing(step)
+        case tuple() | list():
+            return [_plain(item) for item in value]
+    if attrs.has(type(value)):
+        names = (field.name for field in attrs.fields(type(value)) if field.name != "comment")
+        return _without_nothing({name: _plain(getattr(value, name)) for name in names})
+    return value
+
+
+def _without_nothing(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: held for key, held in data.items() if held not in (None, [], {}, ())}
+
+
+def _words(values: tuple[str, ...]) -> str | bool | list[str]:
+    if not values:
+        return True
+    return values[0] if len(values) == 1 else list(values)

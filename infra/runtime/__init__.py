@@ -1,0 +1,1 @@
+"""Functions that the compiler copies into generated modules, which stand alone."""

@@ -1,0 +1,66 @@
+"""The last plan, kept for the apply that follows it."""
+
+from pathlib import Path
+
+from infra.compile import Artifact
+from infra.diff import diff
+from infra.errors import StalePlan, UsageError
+from infra.plan import Plan, from_json, to_json
+
+FOLDER = Path(".infra")
+PLAN = FOLDER / "plan.json"
+
+
+def save(plan: Plan, path: Path = PLAN) -> None:
+    """Write the plan in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(to_json(plan))
+    fresh.replace(path)
+
+
+def saved(path: Path = PLAN) -> Plan:
+    """
+    Read a plan back.
+
+    Raises:
+        UsageError: There is none.
+        InfraError: It can't be read.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: there is no saved plan; a stack file is needed; "
+            "run `infra plan stacks/dev.py` first, or name the stack file"
+        ) from None
+    return from_json(text, str(path))
+
+
+def check_stack(plan: Plan, artifacts: tuple[Artifact, ...]) -> None:
+    """
+    Refuse a plan whose stack file says something else by now.
+
+    Raises:
+        StalePlan: With what differs.
+    """
+    if plan.destroy:
+        return
+    before = {app.app: app.artifact for app in plan.apps if app.artifact}
+    after = {artifact.app: artifact for artifact in artifacts}
+    moved = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        for change in diff(old.manifest if old else None, new.manifest if new else None):
+            paths = ", ".join(field.path for field in change.fields) or "everything"
+            moved.append(f"{change.address}: {paths}")
+    if moved:
+        raise StalePlan(
+            "\n".join(
+                [
+                    f"Saved plan is stale: {plan.stack_file} was changed after the plan was made.",
+                    *(f"  - {line}" for line in moved),
+                    f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
+                ]
+            )
+        )
