@@ -1,7 +1,7 @@
 """One inference server: the place where its parts come together."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ from components.sglang import SGLang
 from components.speculative import SpeculativeDecoding
 from components.weights import WeightCache
 from infra import validators
-from infra.contribution import Contribution, Labelled, Part, ServiceFacts, merge
+from infra.contribution import Contribution, Part, ServiceFacts, merge
 from infra.identifiers import class_name
 from infra.resources import (
     Autoscaler,
@@ -190,30 +190,25 @@ class InferenceService:
         secrets = (Secret(name=name) for name in merged.secrets)
         return (*volumes, *secrets, image, service)
 
-    def _contributions(self) -> list[Labelled]:
+    def _contributions(self) -> dict[str, Contribution]:
         """What each part gives, in the order of the command line and of the image's steps."""
         facts = self._facts()
-        parts: Mapping[str, Part | None] = {
+        parts: dict[str, Part | None] = {
             "engine": self.engine,
             "weights": self.weights,
             "kernels": self.kernels,
             "speculative": self.speculative,
-            **{
-                f"parts[{index}] ({type(part).__name__})": part
-                for index, part in enumerate(self.parts)
-            },
         }
-        own = Contribution(arguments=self.engine.served(facts, self.port))
-        rest = Contribution(env=self.environment, secrets=self.secrets)
-        return [
-            Labelled(label="the service", contribution=own),
-            *(
-                Labelled(label=label, contribution=part.contribution(facts))
-                for label, part in parts.items()
-                if part is not None
-            ),
-            Labelled(label="environment", contribution=rest),
-        ]
+        for index, part in enumerate(self.parts):
+            parts[f"parts[{index}] ({type(part).__name__})"] = part
+        given = {
+            label: part.contribution(facts) for label, part in parts.items() if part is not None
+        }
+        return {
+            "the service": Contribution(arguments=self.engine.served(facts, self.port)),
+            **given,
+            "environment": Contribution(env=self.environment, secrets=self.secrets),
+        }
 
     def _facts(self) -> ServiceFacts:
         gpu, count = self._gpus()[0]

@@ -52,7 +52,11 @@ async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
 
 async def read(plan: Plan, target: "Target") -> Live:
     """What is deployed of the plan's Apps."""
-    return await target.read(plan.stack, [app.app for app in plan.apps], (), ())
+    return await target.read(
+        plan.stack,
+        apps=[app.app for app in plan.apps],
+        known=[app.artifact.manifest for app in plan.apps if app.artifact],
+    )
 
 
 def check_base(plan: Plan, live: Live) -> None:

@@ -1,6 +1,6 @@
 """What a part gives to its service as plain data, merged so that no two parts disagree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
@@ -67,23 +67,13 @@ class Part(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class Labelled:
-    """
-    A contribution with the name under which its part is known to the stack's author.
-
-    Attributes:
-        label: Such as ``weights`` or ``parts[0] (LoraCache)``.
-        contribution: What it gives.
-    """
-
-    label: str
-    contribution: Contribution
-
-
-def merge(service: str, parts: Sequence[Labelled]) -> Contribution:
+def merge(service: str, parts: Mapping[str, Contribution]) -> Contribution:
     """
     All contributions as one, in order; what two parts say alike is kept once.
+
+    Args:
+        service: The service's name.
+        parts: By the name under which the stack's author knows each, such as ``weights``.
 
     Raises:
         Conflicts: Two parts set one variable, mount path or flag differently, or mount one Volume
@@ -96,19 +86,18 @@ def merge(service: str, parts: Sequence[Labelled]) -> Contribution:
     steps: list[ImageStep] = []
     arguments: list[Argument] = []
     mounts: list[Mount] = []
-    for part in parts:
-        given = part.contribution
+    for label, given in parts.items():
         steps += given.steps
-        fresh = {key: value for key, value in given.env if variables.add(key, value, part.label)}
+        fresh = {key: value for key, value in given.env if variables.add(key, value, label)}
         if fresh:
             steps.append(ImageStep(method="env", args=(fresh,), comment=given.env_comment))
         for mount in given.mounts:
-            is_new = paths.add(mount.path, mount.volume.name, part.label)
-            if volumes.add(mount.volume.name, mount.path, part.label) and is_new:
+            is_new = paths.add(mount.path, mount.volume.name, label)
+            if volumes.add(mount.volume.name, mount.path, label) and is_new:
                 mounts.append(mount)
         comment = given.arguments_comment
         for argument in given.arguments:
-            if flags.add(argument.flag, " ".join(argument.values), part.label):
+            if flags.add(argument.flag, " ".join(argument.values), label):
                 arguments.append(attrs.evolve(argument, comment=argument.comment or comment))
                 comment = ""
     problems = variables.problems + paths.problems + volumes.problems + flags.problems
@@ -118,9 +107,9 @@ def merge(service: str, parts: Sequence[Labelled]) -> Contribution:
         steps=tuple(steps),
         env=tuple((key, value) for key, (value, _) in variables.seen.items()),
         mounts=tuple(mounts),
-        secrets=tuple(dict.fromkeys(name for part in parts for name in part.contribution.secrets)),
+        secrets=tuple(dict.fromkeys(name for given in parts.values() for name in given.secrets)),
         arguments=tuple(arguments),
-        builds=tuple(build for part in parts for build in part.contribution.builds),
+        builds=tuple(build for given in parts.values() for build in given.builds),
     )
 
 

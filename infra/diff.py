@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from infra.manifest import Manifest
-from infra.spell import Call, expression
+from infra.spell import Call, one_line
 
 Plain = Mapping[str, Any]
 ABSENT = None  # the resource, or the field, does not exist
@@ -188,4 +188,4 @@ def step_text(step: Plain) -> str:
         call = Call(step["call"], tuple(step.get("args", ())), kwargs)
     else:
         call = Call("run", (" ".join(step["command"]),))
-    return expression(call, 0, -1_000_000, 0)
+    return one_line(call)

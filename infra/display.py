@@ -7,7 +7,7 @@ from infra.diff import Action, Change, FieldChange
 from infra.generated import unified_diff
 from infra.live import Deployment, Live
 from infra.plan import AppPlan, Plan
-from infra.spell import expression
+from infra.spell import one_line
 
 Style = Callable[[str, str], str]  # a text and the name of its colour in, the text to print out
 
@@ -193,10 +193,10 @@ def value_text(value: Any) -> str:
         return "off"
     if isinstance(value, str):
         bare = value.isprintable() and value == value.strip() and value
-        return value if bare else expression(value, 0, 0, 0)
+        return value if bare else one_line(value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(map(value_text, value))
-    return expression(value, 0, -1_000_000, 0)
+    return one_line(value)
 
 
 def _status_rows(name: str, deployment: Deployment | None, now: float) -> Iterator[tuple[str, ...]]:

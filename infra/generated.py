@@ -1,14 +1,12 @@
 """The folder of generated modules: what `infra synth` writes, compared with what stands there."""
 
-import difflib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
 from infra.compile import Artifact
+from infra.files import write_file
 
 
 @attrs.frozen(kw_only=True)
@@ -49,24 +47,17 @@ def compare(artifacts: Iterable[Artifact], place: Path) -> list[GeneratedFile]:
 
 
 def write(file: GeneratedFile) -> None:
-    """Bring the file up to date in one step: an interruption leaves the old or the new text."""
+    """Bring the file up to date."""
     if file.after is None:
         file.path.unlink()
         return
-    file.path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(file.after)
-        Path(name).chmod(0o644)
-        Path(name).replace(file.path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_file(file.path, file.after.encode())
 
 
 def unified_diff(before: str, after: str, name: str) -> str:
     """The lines that differ, with three lines around them."""
+    import difflib  # most runs have nothing to compare
+
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm=""
     )

@@ -1,10 +1,8 @@
 """A stack file's path in, its stack out, or an error that points at the line to change."""
 
-import difflib
 import importlib.util
 import re
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,9 +89,11 @@ def _missing(path: Path) -> str:
 
 def _raised(path: Path, error: BaseException) -> str:
     """Where the stack's author has to look, and what Python said there."""
+    from traceback import walk_tb
+
     where, frame = str(path), None
     folder = str(path.resolve().parent)
-    for each, line in traceback.walk_tb(error.__traceback__):
+    for each, line in walk_tb(error.__traceback__):
         if each.f_code.co_filename.startswith(folder):
             shown = Path(each.f_code.co_filename)
             name = path if shown == path.resolve() else shown.relative_to(Path(folder).parent)
@@ -107,6 +107,8 @@ def _raised(path: Path, error: BaseException) -> str:
 
 def _unknown_field(error: BaseException, frame: FrameType | None) -> str | None:
     """The error of a misspelt keyword, with the field that was meant."""
+    from difflib import get_close_matches
+
     found = re.match(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if not found or frame is None:
         return None
@@ -114,6 +116,6 @@ def _unknown_field(error: BaseException, frame: FrameType | None) -> str | None:
     if not isinstance(kind, type) or not attrs.has(kind):
         return None
     fields = [field.name for field in attrs.fields(kind)]
-    near = difflib.get_close_matches(found[2], fields, 1)
+    near = get_close_matches(found[2], fields, 1)
     fix = f"write {near[0]}=" if near else "take it out"
     return f"{found[1]} has no field {found[2]!r}; {', '.join(fields)} are allowed; {fix}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from infra.compile import Artifact
 from infra.diff import diff
 from infra.errors import StalePlan, UsageError
+from infra.files import write_file
 from infra.plan import Plan, from_json, to_json
 
 FOLDER = Path(".infra")
@@ -12,11 +13,8 @@ PLAN = FOLDER / "plan.json"
 
 
 def save(plan: Plan, path: Path = PLAN) -> None:
-    """Write the plan in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(to_json(plan))
-    fresh.replace(path)
+    """Keep the plan."""
+    write_file(path, to_json(plan))
 
 
 def saved(path: Path = PLAN) -> Plan:

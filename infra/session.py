@@ -38,9 +38,10 @@ class Session:
         return asyncio.run(
             self._target.read(
                 project.stack.name,
-                project.app_names(),
-                project.resource_names("volume"),
-                project.resource_names("secret"),
+                apps=project.app_names(),
+                known=[artifact.manifest for artifact in project.artifacts],
+                volumes=project.resource_names("volume"),
+                secrets=project.resource_names("secret"),
             )
         )
 

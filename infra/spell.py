@@ -1,6 +1,5 @@
 """Python values as source text, laid out as `ruff format` leaves it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -8,11 +7,28 @@ import attrs
 WIDTH = 88  # ruff's default, so that the generated modules keep their form in any project
 
 
-@attrs.frozen
-class Name:
+class Name(str):
     """A name of the generated module, written as it is."""
 
-    text: str
+
+class Words(tuple[str, ...]):
+    """A flag with its values, on a line of its own within a list: ``*("--port", "8000")``."""
+
+
+class OpenList(list[Any]):
+    """A list that keeps one item per line, so that one changed item is one changed line."""
+
+
+class OpenDict(dict[str, Any]):
+    """A dict that keeps one item per line."""
+
+
+@attrs.frozen
+class Because:
+    """An item with a comment above it."""
+
+    comment: str
+    item: Any
 
 
 @attrs.frozen
@@ -25,28 +41,6 @@ class Call:
     open: bool = False
 
 
-@attrs.frozen
-class Words:
-    """A flag with its values, on a line of its own within a list: ``*("--port", "8000")``."""
-
-    words: tuple[str, ...]
-
-
-@attrs.frozen
-class Because:
-    """An item with a comment above it."""
-
-    comment: str
-    item: Any
-
-
-@attrs.frozen
-class Open:
-    """A list or dict that keeps one item per line, so that one changed item is one changed line."""
-
-    items: Any
-
-
 def call(function: str, *args: Any, open: bool = False, **kwargs: Any) -> Call:
     """A call whose keyword arguments that are None are left out."""
     given = tuple((name, value) for name, value in kwargs.items() if value is not None)
@@ -57,11 +51,10 @@ def statement(target: str, value: Any, comment: str = "") -> str:
     """An assignment, with a comment above it."""
     lead = f"{target} = "
     above = "".join(f"{line}\n" for line in comment_lines(comment))
-    if isinstance(value, str):
-        text = string(value)
-        if len(lead + text) > WIDTH >= 4 + len(text):
-            return f"{above}{lead}(\n    {text}\n)"
-    return above + lead + expression(value, 0, len(lead), 0)
+    text = expression(value, 0, len(lead), 0)
+    if type(value) is str and len(lead + text) > WIDTH >= 4 + len(text):
+        return f"{above}{lead}(\n    {text}\n)"
+    return above + lead + text
 
 
 def expression(value: Any, indent: int, column: int, behind: int) -> str:
@@ -78,30 +71,21 @@ def expression(value: Any, indent: int, column: int, behind: int) -> str:
         flat = _flat(value)
         if column + len(flat) + behind <= WIDTH or not _can_open(value):
             return flat
-    if isinstance(value, Open):
-        value = value.items
-    match value:
-        case Call(function, args, kwargs):
-            items: Iterable[tuple[str, Any]] = [("", arg) for arg in args]
-            items = [*items, *((f"{name}=", held) for name, held in kwargs)]
-            start, end = f"{function}(", ")"
-        case Words(words):
-            items, start, end = [("", word) for word in words], "*(", ")"
-        case dict():
-            items = [(f"{_flat(key)}: ", held) for key, held in value.items()]
-            start, end = "{", "}"
-        case tuple():
-            items, start, end = [("", held) for held in value], "(", ")"
-        case _:
-            items, start, end = [("", held) for held in value], "[", "]"
+    start, items, end = _items(value)
     inner = " " * (indent + 4)
     lines = [start]
     for lead, item in items:
         if isinstance(item, Because):
             lines += [inner + line for line in comment_lines(item.comment)]
             item = item.item
-        lines.append(f"{inner}{lead}{expression(item, indent + 4, indent + 4 + len(lead), 1)},")
+        text = expression(item, indent + 4, indent + 4 + len(lead), 1)
+        lines.append(f"{inner}{lead}{text},")
     return "\n".join([*lines, " " * indent + end])
+
+
+def one_line(value: Any) -> str:
+    """The source text of a value, however long the line gets."""
+    return _flat(value)
 
 
 def comment_lines(text: str) -> list[str]:
@@ -122,27 +106,36 @@ def string(value: str) -> str:
     return quote + body.replace(quote, f"\\{quote}") + quote
 
 
+def _items(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
+    """What stands before the items, the items with what leads each of them, what stands behind."""
+    match value:
+        case Call(function, args, kwargs):
+            named = [(f"{name}=", held) for name, held in kwargs]
+            return f"{function}(", [*(("", arg) for arg in args), *named], ")"
+        case dict():
+            return "{", [(f"{_flat(key)}: ", held) for key, held in value.items()], "}"
+        case Words():
+            return "*(", [("", word) for word in value], ")"
+        case tuple():
+            return "(", [("", held) for held in value], ")"
+        case _:
+            return "[", [("", held) for held in value], "]"
+
+
 def _flat(value: Any) -> str:
     match value:
+        case Name():
+            return str(value)
         case str():
             return string(value)
-        case Name(text):
-            return text
-        case Call(function, args, kwargs):
-            inner = [*map(_flat, args), *(f"{name}={_flat(held)}" for name, held in kwargs)]
-            return f"{function}({', '.join(inner)})"
-        case Words(words):
-            return f"*({', '.join(map(_flat, words))})"
-        case Open(items):
-            return _flat(items)
-        case dict():
-            return "{" + ", ".join(f"{_flat(k)}: {_flat(v)}" for k, v in value.items()) + "}"
-        case list():
-            return f"[{', '.join(map(_flat, value))}]"
-        case tuple():
-            return f"({', '.join(map(_flat, value))}{',' if len(value) == 1 else ''})"
         case bool() | int() | float() | None:
             return repr(value)
+        case Because():
+            return _flat(value.item)
+        case Call() | dict() | list() | tuple():
+            start, items, end = _items(value)
+            alone = "," if start == "(" and len(items) == 1 else ""
+            return start + ", ".join(lead + _flat(held) for lead, held in items) + alone + end
         case _:
             raise TypeError(f"{value!r} has no spelling")
 
@@ -150,29 +143,17 @@ def _flat(value: Any) -> str:
 def _stays_open(value: Any) -> bool:
     """Whether the value is laid out one item per line even if it would fit."""
     match value:
-        case Open(items):
-            return bool(items)
-        case Call(_, args, kwargs, is_open):
-            return is_open or any(map(_stays_open, [*args, *(held for _, held in kwargs)]))
-        case dict():
-            return any(map(_stays_open, value.values()))
-        case list() | tuple():
-            return any(map(_stays_open, value))
+        case OpenList() | OpenDict():
+            return bool(value)
         case Because():
             return True
+        case Call(_, _, _, True):
+            return True
+        case Call() | dict() | list() | tuple():
+            return any(_stays_open(held) for _, held in _items(value)[1])
         case _:
             return False
 
 
 def _can_open(value: Any) -> bool:
-    match value:
-        case Call(_, args, kwargs):
-            return bool(args or kwargs)
-        case Words(words):
-            return bool(words)
-        case Open(items):
-            return bool(items)
-        case dict() | list() | tuple():
-            return bool(value)
-        case _:
-            return False
+    return isinstance(value, Call | dict | list | tuple) and bool(_items(value)[1])

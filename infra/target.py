@@ -6,7 +6,7 @@ import importlib.util
 import io
 import itertools
 import sys
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -41,7 +41,13 @@ class Target:
     environment: str | None
 
     async def read(
-        self, stack: str, apps: Iterable[str], volumes: Iterable[str], secrets: Iterable[str]
+        self,
+        stack: str,
+        *,
+        apps: Iterable[str],
+        known: Iterable[Manifest] = (),
+        volumes: Iterable[str] = (),
+        secrets: Iterable[str] = (),
     ) -> Live:
         """
         What is deployed of a stack; nothing is written.
@@ -52,13 +58,15 @@ class Target:
         Args:
             stack: Whose Apps, also such as the stack file does not hold any more.
             apps: Names of the Apps that the stack file holds.
+            known: Records that the caller has; one of the same fingerprint is not read again.
             volumes: Names of the Volumes to look for.
             secrets: Names of the Secrets to look for.
         """
         apps, volumes, secrets = list(apps), list(volumes), list(secrets)
+        records = {manifest.fingerprint: manifest for manifest in known}
         workspace, ours, once_ours, existing_volumes, existing_secrets = await asyncio.gather(
             self._workspace(),
-            asyncio.gather(*map(self._deployment, apps)),
+            asyncio.gather(*(self._deployment(name, records) for name in apps)),
             self._once_deployed(stack, apps),
             asyncio.gather(*map(self._volume_exists, volumes)),
             asyncio.gather(*map(self._secret_exists, secrets)),
@@ -134,10 +142,10 @@ class Target:
         except modal.exception.Error as error:
             raise _said("reading the records", error) from error
         names = [Path(entry.path).name for entry in entries]
-        others = await asyncio.gather(*(self._deployment(n) for n in names if n not in apps))
+        others = await asyncio.gather(*(self._deployment(n, {}) for n in names if n not in apps))
         return [each for each in others if each and each.stack == stack]
 
-    async def _deployment(self, name: str) -> Deployment | None:
+    async def _deployment(self, name: str, known: Mapping[str, Manifest]) -> Deployment | None:
         try:
             app = await modal.App.lookup.aio(name, environment_name=self.environment)
         except modal.exception.NotFoundError:
@@ -154,8 +162,8 @@ class Target:
         if not versions:
             return None  # created, never deployed
         stack, fingerprint = tags.get(STACK_TAG), tags.get(FINGERPRINT_TAG)
-        manifest, problem = None, None
-        if stack and fingerprint:
+        manifest, problem = known.get(fingerprint or ""), None
+        if stack and fingerprint and manifest is None:
             manifest, problem = await self._record(stack, name, fingerprint)
         newest = versions[0]
         return Deployment(

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import getpass
 import secrets
-import socket
 import threading
 import weakref
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 import grpclib.server
 from grpclib.protocol import H2Protocol
 
+from infra.local import loopback
 from infra.local.blobs import Blobs
 from infra.local.call import Call
 from infra.local.dispatch import Dispatcher
@@ -36,7 +36,7 @@ class Servers:
         self._root = root
         self._delay_seconds = delay_seconds
         self._calls = calls
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = loopback.listen(port)
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="local control plane", daemon=True)
         self.port: int = self._listener.getsockname()[1]

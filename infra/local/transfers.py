@@ -2,11 +2,11 @@
 
 import asyncio
 import secrets
-import socket
 from typing import TYPE_CHECKING
 
 import attrs
 
+from infra.local import loopback
 from infra.local.blobs import Blobs, MismatchError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Transfers:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._secret = secrets.token_urlsafe(24)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._socket.setblocking(False)
+        self._socket = loopback.listen(0)
         self.links = Links(root=f"http://127.0.0.1:{self._socket.getsockname()[1]}/{self._secret}")
         self._starting: asyncio.Task[web.AppRunner] | None = None
 
