@@ -10,11 +10,13 @@ from typing import IO
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-class MismatchError(Exception):
+class Mismatch(Exception):
     """The bytes that arrived are not those that were announced."""
 
 
 class Blobs:
+    """The contents that have arrived."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
@@ -64,7 +66,7 @@ class Incoming:
     def keep(self, sha256_hex: str) -> str:
         """Give it its name; the MD5 that an S3 client expects as ETag."""
         if self._sha256.hexdigest() != sha256_hex:
-            raise MismatchError(f"announced {sha256_hex}, received {self._sha256.hexdigest()}")
+            raise Mismatch(f"announced {sha256_hex}, received {self._sha256.hexdigest()}")
         self._file.close()
         destination = self._blobs.path(sha256_hex)
         destination.parent.mkdir(exist_ok=True)

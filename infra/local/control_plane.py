@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from infra.local.serving import Servers
+    from infra.local.servers import Servers
 
 # What a plane needs (modal, grpclib, asyncio, sqlite3) is imported when one starts: commands that
 # never start one import this module too.
@@ -37,7 +37,7 @@ class ControlPlane:
         self.calls: Counter[str] = Counter()
 
     def start(self) -> None:
-        from infra.local.serving import Servers
+        from infra.local.servers import Servers
 
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers = Servers(self._root, self._port, self._delay_seconds, self.calls)

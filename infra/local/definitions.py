@@ -14,6 +14,14 @@ _DATA_FIELDS = api_pb2.FunctionData.DESCRIPTOR.fields_by_name
 
 @attrs.frozen(kw_only=True)
 class Definition:
+    """
+    One definition of a Function.
+
+    Attributes:
+        data: Its settings; one ranked function for each GPU choice.
+        metadata: What the SDK needs to use it.
+    """
+
     id: str
     function_id: str
     data: api_pb2.FunctionData

@@ -58,7 +58,8 @@ class Dispatcher:
         metadata: Mapping[str, Any] = stream.metadata or {}
         self._authenticate(metadata)
         request = await stream.recv_message()
-        assert request is not None
+        if request is None:
+            raise GRPCError(Status.INVALID_ARGUMENT, f"{name} came without a request")
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         version = str(metadata.get("x-modal-client-version", ""))

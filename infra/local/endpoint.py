@@ -16,7 +16,7 @@ _TRIES = 20
 _PAUSE_SECONDS = 0.02
 
 
-class AlreadyServingError(Exception):
+class AlreadyServing(Exception):
     """Another long-running plane serves this folder."""
 
 
@@ -56,7 +56,7 @@ def _claim(lock: int, root: Path) -> None:
             return
         # `running` in another process holds the lock for an instant, to see whether it can.
         time.sleep(_PAUSE_SECONDS)
-    raise AlreadyServingError(f"another control plane already serves {root}")
+    raise AlreadyServing(f"another control plane already serves {root}")
 
 
 def _locks(lock: int, kind: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from grpclib import Status
 from modal_proto import api_pb2
 
-from infra.local.blobs import MismatchError
+from infra.local.blobs import Mismatch
 from infra.local.call import Call, Handlers, invalid, not_found, refuse
 from infra.local.ids import content_id
 
@@ -26,7 +26,7 @@ def _put_file(call: Call, request: api_pb2.MountPutFileRequest) -> api_pb2.Mount
     if request.HasField("data"):
         try:
             call.blobs.put(request.sha256_hex, request.data)
-        except MismatchError as error:
+        except Mismatch as error:
             invalid(str(error))
     if request.HasField("data_blob_id"):
         uploaded = request.data_blob_id.removeprefix(_BLOB_PREFIX)

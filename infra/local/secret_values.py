@@ -8,6 +8,8 @@ from pathlib import Path
 
 
 class SecretValues:
+    """One file for each Secret's values, under a name of its own."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 

@@ -1,5 +1,6 @@
 """What the control plane remembers, in one SQLite file."""
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -125,19 +126,24 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # With WAL this survives a killed process; only a power cut may lose the last calls.
+        try:
+            if self._version() != SCHEMA_VERSION:
+                self._create(path)
+        except BaseException:
+            self.close()
+            raise
+        # With a write-ahead log this survives a killed process; only a power cut may lose the
+        # last calls.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        if self._version() != SCHEMA_VERSION:
-            self._create(path)
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _create(self, path: Path) -> None:
-        with self.writing() as db:
-            # Another process may have created it while this one waited for the lock.
+        with path.with_suffix(".lock").open("w") as lock:
+            # SQLite does not wait while another process turns the write-ahead log on.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if self._version() == SCHEMA_VERSION:
                 return
             if self._version():
@@ -145,13 +151,15 @@ class Database:
                     f"{path} was written by another version of the local control plane "
                     f"(schema {self._version()}, not {SCHEMA_VERSION}); remove it and deploy again"
                 )
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-            db.execute(
-                "INSERT INTO environments VALUES (?, ?, '', ?, ?, 1)",
-                (new_id("en"), DEFAULT_ENVIRONMENT, IMAGE_BUILDER_VERSION, time.time()),
-            )
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            with self.writing() as db:
+                for statement in _SCHEMA.split(";\n"):
+                    db.execute(statement)
+                db.execute(
+                    "INSERT INTO environments VALUES (?, ?, '', ?, ?, 1)",
+                    (new_id("en"), DEFAULT_ENVIRONMENT, IMAGE_BUILDER_VERSION, time.time()),
+                )
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from infra.local import loopback
-from infra.local.blobs import Blobs, MismatchError
+from infra.local.blobs import Blobs, Mismatch
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,7 +82,7 @@ class Transfers:
                 incoming.write(chunk)
             try:
                 md5_hex = incoming.keep(request.match_info["sha256"])
-            except (MismatchError, ValueError) as error:
+            except (Mismatch, ValueError) as error:
                 raise web.HTTPBadRequest(text=str(error)) from error
         return web.Response(headers={"ETag": f'"{md5_hex}"'})
 

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -47,7 +48,8 @@ def forward_output(
             # Whatever is wrong with our own stdout: if we stopped reading here, the
             # pipe would fill up and the engine would hang on its next line of log.
             with contextlib.suppress(OSError, ValueError):
-                print(text, end="", flush=True)
+                # print() alone would crash if someone replaced sys.stdout meanwhile.
+                print(text, end="", file=sys.stdout, flush=True)
             if line:
                 last_lines.pop()
             # A progress bar ends its lines with \r. Cut, so that memory is bounded.
@@ -57,7 +59,7 @@ def forward_output(
 
 
 def wait_output_end(process: subprocess.Popen[bytes]) -> None:
-    """Let a dead engine's last words come through, unless a descendant holds the pipe."""
+    """Let a dead engine's last words come through; a descendant may hold the pipe."""
     deadline = time.monotonic() + 2
     while process.stdout and not process.stdout.closed and time.monotonic() < deadline:
         time.sleep(0.01)

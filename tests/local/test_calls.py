@@ -7,7 +7,6 @@ from pathlib import Path
 import modal
 import modal.exception
 import pytest
-from google.protobuf.empty_pb2 import Empty
 from modal_proto.api_grpc import ModalClientStub
 
 from infra.local import ControlPlane

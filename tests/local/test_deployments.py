@@ -1,7 +1,9 @@
 """Versions: what makes one, what it holds, and that it appears whole or not at all."""
 
+import getpass
 import json
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +12,20 @@ from typing import Any
 
 import modal
 import pytest
+from google.protobuf.message import Message
+from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from infra.local import ControlPlane
 
 Service = Callable[[], ModuleType]
 StartPython = Callable[..., "subprocess.Popen[str]"]
+ModalCli = Callable[..., "subprocess.CompletedProcess[str]"]
+Call = Callable[[str, Message], Any]
 
 # Dies as a laptop does when its battery ends: after all objects are created, before the publish.
 _DIE_BEFORE_PUBLISH = """
-import os, signal, sys
-import modal.cli.entry_point
+import os, runpy, signal, sys
 import modal.runner
 
 async def die(*_, **__):
@@ -28,18 +33,8 @@ async def die(*_, **__):
 
 modal.runner._publish_app = die
 sys.argv = ["modal", "deploy", sys.argv[1]]
-modal.cli.entry_point.main()
+runpy.run_module("modal", run_name="__main__")
 """
-
-
-def history(name: str) -> list[Any]:
-    """The deployment history, newest first, as the `modal` command reads it."""
-    client = modal.Client.from_env()
-    app_id = modal.App.lookup(name).app_id
-    with pytest.warns(modal.exception.InternalAPIWarning):
-        stub = client.stub
-    request = api_pb2.AppDeploymentHistoryRequest(app_id=app_id)
-    return list(stub.AppDeploymentHistory(request).app_deployment_histories)
 
 
 def plain_app(name: str, gpu: str | None = None, tags: dict[str, str] | None = None) -> modal.App:
@@ -79,7 +74,7 @@ def test_any_difference_is_a_new_version(control_plane: ControlPlane, what: str)
 
 
 def test_rollback_brings_back_definitions_and_tags(
-    control_plane: ControlPlane, modal_cli: Callable[..., "subprocess.CompletedProcess[str]"]
+    control_plane: ControlPlane, modal_cli: ModalCli, call: Call
 ) -> None:
     """A rollback is a new version with an old one's Functions and App tags; the history says so."""
     plain_app("app", gpu="H100", tags={"infra-manifest": "m1"}).deploy(tag="first")
@@ -90,28 +85,27 @@ def test_rollback_brings_back_definitions_and_tags(
     assert modal_cli("app", "rollback", "app", "v1").returncode == 0
     assert gpus("app") == [("H100", 1)]
     assert modal.App.lookup("app").get_tags() == {"infra-manifest": "m1"}
-    newest, *_ = history("app")
+    request = api_pb2.AppDeploymentHistoryRequest(app_id=modal.App.lookup("app").app_id)
+    newest, *_ = call("AppDeploymentHistory", request).app_deployment_histories
     assert (newest.version, newest.rollback_version, newest.tag) == (3, 1, "first")
     assert newest.deployment_type == api_pb2.DEPLOYMENT_TYPE_ROLLBACK
 
 
 def test_a_staged_version_is_live_only_after_its_promotion(
-    control_plane: ControlPlane, modal_cli: Callable[..., "subprocess.CompletedProcess[str]"]
+    control_plane: ControlPlane, modal_cli: ModalCli, call: Call
 ) -> None:
     """Staging adds to the history and changes nothing that lookups see."""
     plain_app("app", gpu="H100").deploy()
-    with pytest.warns(modal.exception.InternalAPIWarning):
-        stub = modal.Client.from_env().stub
     staged = control_plane.requests("AppPublish")[-1]
     assert isinstance(staged, api_pb2.AppPublishRequest)
     staged.staged = True
     staged.tags["stage"] = "yes"
-    stub.AppPublish(staged)
+    call("AppPublish", staged)
     assert modal.App.lookup("app").get_tags() == {}
     assert modal.App.lookup("app").info().lifecycle.version == 1
     assert modal_cli("app", "promote", "app", "v2").returncode == 0
     assert modal.App.lookup("app").get_tags() == {"stage": "yes"}
-    assert [entry.version for entry in history("app")] == [3, 2, 1]
+    assert modal.App.lookup("app").info().lifecycle.version == 3
 
 
 def test_a_crash_before_the_publish_changes_nothing(
@@ -162,26 +156,61 @@ def test_a_stopped_name_can_be_deployed_anew(control_plane: ControlPlane) -> Non
     assert second.info().lifecycle.version == 1
 
 
-def test_two_first_deployments_of_a_name_cannot_both_win(control_plane: ControlPlane) -> None:
-    """Whoever publishes second is told; the first one's App stays live."""
-    with pytest.warns(modal.exception.InternalAPIWarning):
-        stub = modal.Client.from_env().stub
-    create = api_pb2.AppCreateRequest(description="app", app_state=api_pb2.APP_STATE_INITIALIZING)
-    ids = [stub.AppCreate(create).app_id for _ in range(2)]
-    publish = [
-        api_pb2.AppPublishRequest(app_id=app_id, name="app", app_state=api_pb2.APP_STATE_DEPLOYED)
-        for app_id in ids
-    ]
-    stub.AppPublish(publish[0])
-    with pytest.raises(modal.exception.ConflictError, match="deployed meanwhile"):
-        stub.AppPublish(publish[1])
-    assert modal.App.lookup("app").app_id == ids[0]
-
-
-def test_the_command_sees_it_all(
-    modal_cli: Callable[..., "subprocess.CompletedProcess[str]"], modules: Path
+def test_two_first_deployments_of_a_name_cannot_both_win(
+    control_plane: ControlPlane, call: Call
 ) -> None:
-    """`modal deploy`, `app list`, `history`, `logs`, `stop`: the real command, from start to end."""
+    """Whoever publishes second is told; the first one's App stays live."""
+    create = api_pb2.AppCreateRequest(description="app", app_state=api_pb2.APP_STATE_INITIALIZING)
+    first, second = (
+        api_pb2.AppPublishRequest(
+            app_id=call("AppCreate", create).app_id,
+            name="app",
+            app_state=api_pb2.APP_STATE_DEPLOYED,
+        )
+        for _ in range(2)
+    )
+    call("AppPublish", first)
+    with pytest.raises(GRPCError, match="deployed meanwhile") as refusal:
+        call("AppPublish", second)
+    assert refusal.value.status is Status.ABORTED
+    assert modal.App.lookup("app").app_id == first.app_id
+
+
+def test_the_history_knows_the_commit(control_plane: ControlPlane, call: Call) -> None:
+    """Who reads the history finds the commit that a version was deployed from."""
+    plain_app("app").deploy()
+    publish = control_plane.requests("AppPublish")[-1]
+    assert isinstance(publish, api_pb2.AppPublishRequest)
+    publish.commit_info.CopyFrom(api_pb2.CommitInfo(vcs="git", commit_hash="a1b2c3d", dirty=True))
+    publish.tags["changed"] = "yes"
+    call("AppPublish", publish)
+    request = api_pb2.AppDeploymentHistoryRequest(app_id=publish.app_id)
+    newest, first = call("AppDeploymentHistory", request).app_deployment_histories
+    assert (newest.version, newest.commit_info) == (2, publish.commit_info)
+    assert (first.version, first.deployed_by) == (1, getpass.getuser())
+
+
+def test_an_app_ends_with_its_silent_client(
+    control_plane: ControlPlane, call: Call, tmp_path: Path
+) -> None:
+    """What was never published is stopped once no heartbeat comes; what is deployed lives on."""
+    plain_app("deployed").deploy()
+    create = api_pb2.AppCreateRequest(description="begun", app_state=api_pb2.APP_STATE_INITIALIZING)
+    call("AppCreate", create)
+    states = {app.description: app.state for app in call("AppList", api_pb2.AppListRequest()).apps}
+    assert states["begun"] == api_pb2.APP_STATE_INITIALIZING
+    with sqlite3.connect(tmp_path / "local" / "state.db") as database:
+        database.execute("UPDATE apps SET heartbeat_at = heartbeat_at - 3600")
+    database.close()
+    states = {app.description: app.state for app in call("AppList", api_pb2.AppListRequest()).apps}
+    assert states == {
+        "begun": api_pb2.APP_STATE_STOPPED,
+        "deployed": api_pb2.APP_STATE_DEPLOYED,
+    }
+
+
+def test_the_command_sees_it_all(modal_cli: ModalCli, modules: Path) -> None:
+    """`modal deploy`, `app list`, `history`, `logs`, `stop`: the real command throughout."""
     service = str(modules / "service.py")
     missing = modal_cli("deploy", service)
     assert missing.returncode == 1

@@ -6,7 +6,6 @@ from typing import Any
 
 import modal
 import pytest
-from modal_proto import api_pb2
 
 from infra.local import ControlPlane
 
@@ -23,7 +22,7 @@ def created(plane: ControlPlane, name: str) -> Any:
 
 
 def test_app_lists_functions_and_servers_by_name(service: Service) -> None:
-    """An App's info tells Functions from Servers; class services end in `.*`, builders are not listed."""
+    """An App's info tells Functions from Servers and does not list build steps."""
     service().app.deploy()
     info = modal.App.lookup("service").info()
     assert sorted(info.functions) == ["Counter.*", "Engine.*", "answer"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import modal
+import pytest
 
 from infra.local import ControlPlane, running
 
@@ -86,7 +87,7 @@ def test_a_long_running_plane_is_found_and_forgotten(
 def test_a_killed_plane_loses_nothing_that_it_answered(
     start_python: StartPython, tmp_path: Path
 ) -> None:
-    """After SIGKILL in the middle of writes the database is sound and has every acknowledged one."""
+    """After SIGKILL amid writes the database is sound and has every acknowledged one."""
     root = tmp_path / "rehearsal"
     plane = start_python("-m", "infra.local", "--root", str(root), environ={})
     assert plane.stdout is not None
@@ -122,3 +123,12 @@ def test_many_planes_may_start_at_once(start_python: StartPython, tmp_path: Path
     started = [start_python("-c", script, root, environ={}) for _ in range(8)]
     errors = [process.communicate()[1] for process in started]
     assert [process.returncode for process in started] == [0] * 8, errors
+
+
+def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
+    """State that this version cannot read is left alone, and the message says what to do."""
+    with sqlite3.connect(tmp_path / "state.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(RuntimeError, match="remove it and deploy again"):
+        ControlPlane(tmp_path).start()

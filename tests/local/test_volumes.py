@@ -111,8 +111,10 @@ def test_the_command_manages_volumes(
     assert "already exists" in modal_cli("volume", "create", "data").stderr
     assert modal_cli("volume", "put", "data", str(tree), "/up").returncode == 0
     assert modal_cli("volume", "ls", "data", "up").stdout.split() == ["up/deep", "up/top.txt"]
-    assert modal_cli("volume", "get", "data", "up", str(tmp_path / "down")).returncode == 0
-    assert (tmp_path / "down" / "deep" / "large.bin").read_bytes() == _LARGE
+    down = tmp_path / "down"
+    down.mkdir()
+    assert modal_cli("volume", "get", "data", "up", str(down)).returncode == 0
+    assert (down / "up" / "deep" / "large.bin").read_bytes() == _LARGE
     assert modal_cli("volume", "rm", "data", "up/top.txt").returncode == 0
     assert modal_cli("volume", "ls", "data", "up").stdout.split() == ["up/deep"]
     assert modal_cli("volume", "rename", "data", "kept", "--yes").returncode == 0

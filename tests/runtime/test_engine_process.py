@@ -5,6 +5,9 @@ import fcntl
 import io
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable
@@ -143,6 +146,34 @@ def test_a_broken_stdout_does_not_block_the_engine(start: Start) -> None:
         process, last_lines = start("for _ in range(99999): print('é' * 9)")
         assert finish(process) == 0
     assert list(last_lines) == ["é" * 9] * 50
+
+
+def test_stdout_may_be_replaced_while_the_engine_prints() -> None:
+    """Whoever replaces sys.stdout in the middle of a print does not break that print."""
+    script = """
+        import contextlib, sys, threading
+        from infra.runtime import engine
+
+        calls, entered, released = [], threading.Event(), threading.Event()
+
+        class Terminal:
+            def write(self, text):
+                entered.set()
+                released.wait()
+
+            def flush(self):
+                calls.append("flush")
+
+        with contextlib.redirect_stdout(Terminal()):
+            process, last_lines = engine.start_engine([sys.executable, "-c", "print('up')"])
+            entered.wait()
+        released.set()
+        process.wait()
+        engine.wait_output_end(process)
+        assert (calls, list(last_lines)) == (["flush"], ["up"])
+    """
+    # In a process of its own: a print that goes wrong here takes the interpreter with it.
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
 
 
 def test_the_engine_leads_a_group_of_its_own(start: Start) -> None:

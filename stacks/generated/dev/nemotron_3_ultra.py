@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -25,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra",
     tags={
-        "infra-manifest": "046e246c85568310c75cdcb437609d5895a2f0cb",
+        "infra-manifest": "54fccb44c3dbcf7f6b6479d18a87ab59870dad71",
         "infra-stack": "dev",
     },
 )
@@ -130,7 +131,8 @@ def forward_output(
             # Whatever is wrong with our own stdout: if we stopped reading here, the
             # pipe would fill up and the engine would hang on its next line of log.
             with contextlib.suppress(OSError, ValueError):
-                print(text, end="", flush=True)
+                # print() alone would crash if someone replaced sys.stdout meanwhile.
+                print(text, end="", file=sys.stdout, flush=True)
             if line:
                 last_lines.pop()
             # A progress bar ends its lines with \r. Cut, so that memory is bounded.

@@ -13,6 +13,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -26,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b",
     tags={
-        "infra-manifest": "3d2cd689aa2180c7367e74008bb36e0e1c17d4ca",
+        "infra-manifest": "ec04d60d61532a0eeca59b694fc94d390cd8677a",
         "infra-stack": "dev",
     },
 )
@@ -147,7 +148,8 @@ def forward_output(
             # Whatever is wrong with our own stdout: if we stopped reading here, the
             # pipe would fill up and the engine would hang on its next line of log.
             with contextlib.suppress(OSError, ValueError):
-                print(text, end="", flush=True)
+                # print() alone would crash if someone replaced sys.stdout meanwhile.
+                print(text, end="", file=sys.stdout, flush=True)
             if line:
                 last_lines.pop()
             # A progress bar ends its lines with \r. Cut, so that memory is bounded.

@@ -32,6 +32,8 @@ image = (
 @modal.experimental.http_server(port=8000, proxy_regions=["us-west"], exit_grace_period=5)
 @modal.concurrent(target_inputs=10)
 class Engine:
+    """An HTTP service behind the low-latency router."""
+
     @modal.enter()
     def start(self) -> None:
         print("starting")
@@ -39,6 +41,8 @@ class Engine:
 
 @app.server(image=image, port=9000, unauthenticated=True, target_concurrency=1.5)
 class Gateway:
+    """The newer front door."""
+
     @modal.enter()
     def start(self) -> None:
         print("starting")
@@ -51,6 +55,8 @@ def answer(number: int) -> int:
 
 @app.cls()
 class Counter:
+    """A class with a method."""
+
     @modal.method()
     def count(self) -> int:
         return 1
