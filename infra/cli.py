@@ -197,7 +197,7 @@ def apply(what: Path | None, target: str | None, environment: str | None, yes: b
         saved.check_stack(made, open_project(Path(made.stack_file)).artifacts)
     with session(made.target, made.environment or None) as there:
         live = there.read(made)
-        done = there.carry_out(made, live, yes=yes or what is not None, style=style())
+        done = there.carry_out(made, live, yes=yes or what is not None, style=style(), known=True)
     return finish(made, done)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from infra.diff import Action, Change, FieldChange
 from infra.generated import unified_diff
 from infra.live import Deployment, Live
-from infra.plan import AppPlan, Plan
+from infra.plan import Plan
 from infra.spell import one_line
 
 Style = Callable[[str, str], str]  # a text and the name of its colour in, the text to print out
@@ -36,15 +36,24 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
         now: Seconds since 1970, to say how long ago something was.
         style: Colours, or none.
     """
-    blocks = [_header(plan, live, now)]
+    details = []
     if not plan.is_empty():
-        blocks.append(_legend(plan, style))
-        blocks += [_change(change, style) for change in plan.changes()]
-    if plan.obstacles:
-        lines = [style("Error: this plan can't be applied", "red")]
-        blocks.append("\n".join([*lines, *(f"  - {each}" for each in plan.obstacles)]))
-    blocks.append(summary(plan, style))
-    return "\n\n".join(blocks)
+        details = [_legend(plan, style), *(_change(change, style) for change in plan.changes())]
+    return "\n\n".join(
+        [_header(plan, live, now), *details, *_obstacles(plan, style), summary(plan, style)]
+    )
+
+
+def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
+    """The plan without its details: for whoever has seen them, and for the end of a long log."""
+    lines = [
+        f"{style(change.action.symbol.rjust(5), COLOURS[change.action])} {change.address}"
+        for change in plan.changes()
+    ]
+    blocks = ["\n".join(lines)] if lines else []
+    return "\n\n".join(
+        [_header(plan, live, now), *blocks, *_obstacles(plan, style), summary(plan, style)]
+    )
 
 
 def summary(plan: Plan, style: Style = plain) -> str:
@@ -140,6 +149,13 @@ def _header(plan: Plan, live: Live, now: float) -> str:
     return "\n".join(lines)
 
 
+def _obstacles(plan: Plan, style: Style) -> list[str]:
+    if not plan.obstacles:
+        return []
+    head = style("Error: this plan can't be applied", "red")
+    return ["\n".join([head, *(f"  - {each}" for each in plan.obstacles)])]
+
+
 def _legend(plan: Plan, style: Style) -> str:
     words = {
         Action.CREATE: "create",
@@ -208,8 +224,3 @@ def _status_rows(name: str, deployment: Deployment | None, now: float) -> Iterat
         when = f"{ago(now - deployment.deployed_at)} by {deployment.deployed_by or '?'}"
         version = f"v{deployment.version}"
         yield (name, endpoint.name, version, containers, when, endpoint.url or "-")
-
-
-def app_names(apps: Sequence[AppPlan]) -> str:
-    """The Apps' names as one would say them."""
-    return ", ".join(app.app for app in apps)

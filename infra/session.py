@@ -3,16 +3,17 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from infra import apply as applying
 from infra import connection, display
-from infra.errors import UsageError
+from infra.errors import TargetError, UsageError
 from infra.live import Live
 from infra.plan import Plan, make_plan
 from infra.project import Project
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from infra.target import Target
 
 MODULES = Path(".infra/modules")
+PATIENCE = 5  # seconds
+T = TypeVar("T")
 
 
 class Declined(click.Abort):
@@ -35,7 +38,7 @@ class Session:
 
     def read_project(self, project: Project) -> Live:
         """What is deployed of a stack."""
-        return asyncio.run(
+        return _reading(
             self._target.read(
                 project.stack.name,
                 apps=project.app_names(),
@@ -47,7 +50,7 @@ class Session:
 
     def read(self, plan: Plan) -> Live:
         """What is deployed of a plan's Apps."""
-        return asyncio.run(applying.read(plan, self._target))
+        return _reading(applying.read(plan, self._target))
 
     def plan(self, project: Project, *, destroy: bool) -> tuple[Plan, Live]:
         """What an apply, or a destroy, would do."""
@@ -67,11 +70,20 @@ class Session:
         async def texts() -> list[str]:
             return await asyncio.gather(*map(self._target.module, live.deployments.values()))
 
-        return dict(zip(live.deployments, asyncio.run(texts()), strict=True))
+        return dict(zip(live.deployments, _reading(texts()), strict=True))
 
-    def carry_out(self, plan: Plan, live: Live, *, yes: bool, style: display.Style) -> Live | None:
+    def carry_out(
+        self, plan: Plan, live: Live, *, yes: bool, style: display.Style, known: bool = False
+    ) -> Live | None:
         """
         Show a plan, ask, do it.
+
+        Args:
+            plan: What to do.
+            live: What the target says now.
+            yes: Do not ask.
+            style: Colours, or none.
+            known: The plan was shown before, so that its list is enough.
 
         Returns:
             What is deployed then, or None: there was nothing to do.
@@ -81,7 +93,8 @@ class Session:
             UsageError: Nobody can be asked.
         """
         applying.check_base(plan, live)
-        click.echo(display.plan_text(plan, live, time.time(), style))
+        show = display.list_text if known else display.plan_text
+        click.echo(show(plan, live, time.time(), style))
         if plan.is_empty() and not plan.obstacles:
             return None
         if not yes and not plan.obstacles:
@@ -110,6 +123,25 @@ def session(target: str | None, environment: str | None) -> Iterator[Session]:
         from infra.target import Target
 
         yield Session(Target(name=target, environment=environment))
+
+
+def _reading(answer: Coroutine[Any, Any, T]) -> T:
+    """Wait for a target's answer; whoever waits longer than usual is told for what."""
+
+    async def run() -> T:
+        loop = asyncio.get_running_loop()
+        notice = loop.call_later(
+            PATIENCE, partial(click.echo, "Still waiting for the target to answer...", err=True)
+        )
+        try:
+            return await answer
+        finally:
+            notice.cancel()
+
+    try:
+        return asyncio.run(run())
+    except TargetError as error:
+        raise TargetError(f"{error}\nNothing was changed. Run the same command again.") from error
 
 
 def _ask(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import attrs
 import modal
+import modal.config
 import modal.exception
 
 from infra.compile import Artifact
@@ -246,6 +247,9 @@ def _record_path(stack: str, app: str, fingerprint: str) -> str:
 
 def _said(doing: str, error: Exception) -> TargetError:
     """What was being done, and what Modal answered."""
+    if isinstance(error, modal.exception.ConnectionError):
+        url = modal.config.config.get("server_url")
+        return TargetError(f"{doing}: {url} does not answer ({error})")
     return TargetError(f"{doing}: {type(error).__name__}: {error}")
 
 

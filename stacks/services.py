@@ -11,10 +11,19 @@ from components import (
     SpeculativeDecoding,
     WeightCache,
 )
+from infra import App
 
 MINUTES = 60  # seconds
 
 WEIGHTS = WeightCache("huggingface-cache", secret="huggingface-secret")
+
+
+def apps(*, suffix: str = "", min_containers: int) -> list[App]:
+    """One App per service: a change to an App cycles the containers of all services in it."""
+    return [
+        App(f"qwen3-8b{suffix}", [qwen3(min_containers=min_containers)]),
+        App(f"nemotron-3-ultra{suffix}", [nemotron(min_containers=min_containers)]),
+    ]
 
 
 def qwen3(*, min_containers: int) -> InferenceService:

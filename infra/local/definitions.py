@@ -28,19 +28,25 @@ class Definition:
     metadata: api_pb2.FunctionHandleMetadata
 
 
-def save(call: Call, function_id: str, request: api_pb2.FunctionCreateRequest) -> str:
-    """Keep a request; its id depends on what it says only, so an equal one is no change."""
-    meaning = api_pb2.FunctionCreateRequest(
-        function=request.function, function_data=request.function_data, schedule=request.schedule
+def meaning(request: api_pb2.FunctionCreateRequest) -> bytes:
+    """What a request says of its Function, the same for the same code in any process."""
+    said = api_pb2.FunctionCreateRequest(
+        function=request.function if request.HasField("function") else None,
+        function_data=request.function_data if request.HasField("function_data") else None,
+        schedule=request.schedule,
     )
     # The SDK sends a set here: its order differs between two processes.
-    for function in _functions(meaning):
+    for function in functions(said):
         mount_ids = sorted(function.mount_ids)
         del function.mount_ids[:]
         function.mount_ids.extend(mount_ids)
-    definition_id = content_id(
-        "de", function_id.encode(), meaning.SerializeToString(deterministic=True)
-    )
+    content: bytes = said.SerializeToString(deterministic=True)
+    return content
+
+
+def save(call: Call, function_id: str, request: api_pb2.FunctionCreateRequest) -> str:
+    """Keep a request; its id depends on what it says only, so an equal one is no change."""
+    definition_id = content_id("de", function_id.encode(), meaning(request))
     call.do(
         "INSERT OR IGNORE INTO definitions VALUES (?, ?, ?)",
         definition_id,
@@ -116,7 +122,8 @@ def _methods(
     }
 
 
-def _functions(request: api_pb2.FunctionCreateRequest) -> Iterable[api_pb2.Function]:
+def functions(request: api_pb2.FunctionCreateRequest) -> Iterable[api_pb2.Function]:
+    """The Function once for each choice of GPU."""
     if request.HasField("function"):
         yield request.function
     for ranked in request.function_data.ranked_functions:

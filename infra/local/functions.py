@@ -57,13 +57,13 @@ def _precreate(
 
 def _create(call: Call, request: api_pb2.FunctionCreateRequest) -> api_pb2.FunctionCreateResponse:
     apps.get(call, request.app_id)
-    if request.function.is_builder_function:
+    function = next(iter(definitions.functions(request)))
+    name = function.function_name
+    if function.is_builder_function:
         # A build step has no name to be found by; two of them may be called alike.
-        content = request.function.SerializeToString(deterministic=True)
-        function_id = content_id("fu", request.app_id.encode(), content)
-        _add(call, function_id, request.app_id, request.function.function_name, is_builder=True)
+        function_id = content_id("fu", request.app_id.encode(), definitions.meaning(request))
+        _add(call, function_id, request.app_id, name, is_builder=True)
     else:
-        name = request.function.function_name or request.function_data.function_name
         function_id = _function_id(call, request.app_id, name)
     definition = definitions.load(call, definitions.save(call, function_id, request))
     return api_pb2.FunctionCreateResponse(

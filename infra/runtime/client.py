@@ -15,7 +15,6 @@ async def probe(
     messages: list[dict[str, object]],
     timeout: float,
     headers: dict[str, str] | None = None,
-    session_id: str = "0",
     max_silence: float = 120,
 ) -> None:
     """Chat with the service once; while no replica is up, try again each second."""
@@ -23,8 +22,7 @@ async def probe(
     obstacle = ""
     async with aiohttp.ClientSession(
         base_url=url,
-        # Requests with the same session id reach the same replica, and so its cache.
-        headers={**(headers or {}), "Modal-Session-ID": session_id},
+        headers=headers,
         timeout=aiohttp.ClientTimeout(sock_connect=20, sock_read=max_silence),
     ) as session:
         while (remaining := deadline - time.monotonic()) > 0:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import modal
 import modal.exception
@@ -16,15 +17,15 @@ def test_a_deployment_is_recorded_as_the_sdk_sent_it(
 ) -> None:
     """Image steps, build Functions and definitions can be asserted on, in order."""
     service().app.deploy()
-    images = control_plane.requests("ImageGetOrCreate")
-    commands = [command for request in images for command in request.image.dockerfile_commands]  # type: ignore[attr-defined]  # see requests
+    images: list[Any] = control_plane.requests("ImageGetOrCreate")
+    commands = [command for request in images for command in request.image.dockerfile_commands]
     assert "FROM example/engine:v1" in commands
     assert "ENTRYPOINT []" in commands
-    (build,) = [request for request in images if request.image.HasField("build_function")]  # type: ignore[attr-defined]
-    assert "def download" in build.image.build_function.definition  # type: ignore[attr-defined]
-    creates = control_plane.requests("FunctionCreate")
-    (engine,) = [request for request in creates if request.function.function_name == "Engine.*"]  # type: ignore[attr-defined]
-    assert engine.function.http_config.port == 8000  # type: ignore[attr-defined]
+    (build,) = [request for request in images if request.image.HasField("build_function")]
+    assert "def download" in build.image.build_function.definition
+    creates: list[Any] = control_plane.requests("FunctionCreate")
+    (engine,) = [request for request in creates if request.function.function_name == "Engine.*"]
+    assert engine.function.http_config.port == 8000
     methods = [type(request).__name__ for request in control_plane.requests()]
     assert methods.index("AppCreateRequest") < methods.index("AppPublishRequest")
     assert methods[-1] == "AppPublishRequest"

@@ -127,7 +127,8 @@ def test_each_request_carries_the_session_and_the_headers() -> None:
 
     async def run() -> None:
         async with service.serve() as url:
-            await client.probe(url, MESSAGES, 60, {"Modal-Key": "wk-1"}, session_id="chat-7")
+            headers = {"Modal-Key": "wk-1", "Modal-Session-ID": "chat-7"}
+            await client.probe(url, MESSAGES, 60, headers)
 
     asyncio.run(run())
     sent = [(r.headers["Modal-Session-ID"], r.headers["Modal-Key"]) for r in service.requests]

@@ -13,6 +13,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -26,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b",
     tags={
-        "infra-manifest": "97c6c9dbb99c528852f507350e9afc6a89ab0fb1",
+        "infra-manifest": "80bfd3a48199c5e6d04d2c889dcf305db8d6e4b9",
         "infra-stack": "prod",
     },
 )
@@ -147,7 +148,8 @@ def forward_output(
             # Whatever is wrong with our own stdout: if we stopped reading here, the
             # pipe would fill up and the engine would hang on its next line of log.
             with contextlib.suppress(OSError, ValueError):
-                print(text, end="", flush=True)
+                # print() alone would crash if someone replaced sys.stdout meanwhile.
+                print(text, end="", file=sys.stdout, flush=True)
             if line:
                 last_lines.pop()
             # A progress bar ends its lines with \r. Cut, so that memory is bounded.
@@ -157,7 +159,7 @@ def forward_output(
 
 
 def wait_output_end(process: subprocess.Popen[bytes]) -> None:
-    """Let a dead engine's last words come through, unless a descendant holds the pipe."""
+    """Let a dead engine's last words come through; a descendant may hold the pipe."""
     deadline = time.monotonic() + 2
     while process.stdout and not process.stdout.closed and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -316,7 +318,6 @@ async def probe(
     messages: list[dict[str, object]],
     timeout: float,
     headers: dict[str, str] | None = None,
-    session_id: str = "0",
     max_silence: float = 120,
 ) -> None:
     """Chat with the service once; while no replica is up, try again each second."""
@@ -324,8 +325,7 @@ async def probe(
     obstacle = ""
     async with aiohttp.ClientSession(
         base_url=url,
-        # Requests with the same session id reach the same replica, and so its cache.
-        headers={**(headers or {}), "Modal-Session-ID": session_id},
+        headers=headers,
         timeout=aiohttp.ClientTimeout(sock_connect=20, sock_read=max_silence),
     ) as session:
         while (remaining := deadline - time.monotonic()) > 0:
@@ -451,6 +451,7 @@ async def chat(
     find, timeout, sticky = services[service]
     found = await find.aio()
     url = found[0] if isinstance(found, list) else found
+    # Requests of one session reach the same replica, which has their prefix in its cache.
     headers = proxy_headers() | ({"Modal-Session-ID": "0"} if sticky else {})
     messages = [
         {"role": "system", "content": "You answer like a ship's captain."},
