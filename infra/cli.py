@@ -332,3 +332,7 @@ def style() -> Any:
     return lambda text, colour: (
         click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -58,7 +58,7 @@ def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
 
 def summary(plan: Plan, style: Style = plain) -> str:
     """The last line, in words that tools which read Terraform's output look for."""
-    if plan.is_empty():
+    if plan.is_empty() and not plan.obstacles:
         if plan.destroy:
             return "No changes. Nothing of this stack is deployed."
         return "No changes. Your infrastructure matches the configuration."

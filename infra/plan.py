@@ -129,6 +129,8 @@ def make_plan(
             continue
         if deployment and deployment.stack != stack:
             obstacles.append(_not_ours(deployment, stack))
+            left_alone = AppPlan(app=name, base=base_of(deployment), artifact=artifact, changes=())
+            apps.append(left_alone)
             continue
         apps.append(_app_plan(name, artifact, deployment, live, seen))
     obstacles += _missing_secrets(apps, live)

@@ -1,10 +1,12 @@
 """Python values as source text, laid out as `ruff format` leaves it."""
 
+import math
 from typing import Any
 
 import attrs
 
 WIDTH = 88  # ruff's default, so that the generated modules keep their form in any project
+LAST_LATIN = "\u024f"
 
 
 class Name(str):
@@ -52,7 +54,7 @@ def statement(target: str, value: Any, comment: str = "") -> str:
     lead = f"{target} = "
     above = "".join(f"{line}\n" for line in comment_lines(comment))
     text = expression(value, 0, len(lead), 0)
-    if type(value) is str and len(lead + text) > WIDTH >= 4 + len(text):
+    if not _can_open(value) and len(lead + text) > WIDTH >= 4 + len(text):
         return f"{above}{lead}(\n    {text}\n)"
     return above + lead + text
 
@@ -99,11 +101,16 @@ def string(value: str) -> str:
     A string literal in the quotes that ruff prefers.
 
     Double ones, unless that takes more escapes; the rest of the escaping is Python's own, so that
-    whatever stands in a value stays in the literal.
+    whatever stands in a value stays in the literal. Beyond the Latin alphabets everything is
+    escaped: which character is printable, and how wide it is, depends on the version of Unicode.
     """
     quote = "'" if value.count('"') > value.count("'") else '"'
-    body = "".join(char if char in "'\"" else repr(char)[1:-1] for char in value)
+    body = "".join(char if char in "'\"" else _escaped(char) for char in value)
     return quote + body.replace(quote, f"\\{quote}") + quote
+
+
+def _escaped(char: str) -> str:
+    return (repr(char) if char <= LAST_LATIN else ascii(char))[1:-1]
 
 
 def _items(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
@@ -128,13 +135,15 @@ def _flat(value: Any) -> str:
             return str(value)
         case str():
             return string(value)
-        case bool() | int() | float() | None:
+        case bool() | int() | None:
             return repr(value)
+        case float() if math.isfinite(value):
+            return repr(value).replace("e+", "e")
         case Because():
             return _flat(value.item)
         case Call() | dict() | list() | tuple():
             start, items, end = _items(value)
-            alone = "," if start == "(" and len(items) == 1 else ""
+            alone = "," if isinstance(value, tuple) and len(items) == 1 else ""
             return start + ", ".join(lead + _flat(held) for lead, held in items) + alone + end
         case _:
             raise TypeError(f"{value!r} has no spelling")
@@ -143,11 +152,9 @@ def _flat(value: Any) -> str:
 def _stays_open(value: Any) -> bool:
     """Whether the value is laid out one item per line even if it would fit."""
     match value:
-        case OpenList() | OpenDict():
-            return bool(value)
+        case OpenList() | OpenDict() | Call(_, _, _, True):
+            return _can_open(value)
         case Because():
-            return True
-        case Call(_, _, _, True):
             return True
         case Call() | dict() | list() | tuple():
             return any(_stays_open(held) for _, held in _items(value)[1])

@@ -117,8 +117,8 @@ class Target:
         try:
             app = _import(path).app
             await app.deploy.aio(environment_name=self.environment)
-        except modal.exception.Error as error:
-            raise _said(f"deploying {artifact.app}", error) from error
+        except Exception as error:  # a module may also fail in Python: a local file is missing
+            raise _said("building and publishing it", error) from error
 
     async def stop(self, deployment_id: str) -> None:
         """Stop an App: its containers end, its URL answers no more."""

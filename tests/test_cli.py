@@ -1,0 +1,409 @@
+"""The command line as people use it: real processes, real SDK, the local control plane."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.cli import main
+from infra.local import ControlPlane
+
+INFRA = [sys.executable, "-m", "infra.cli"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+STACK = """
+from components import ImageSpec, InferenceService, RoutingPolicy, WeightCache
+from infra import App, Stack
+
+def chat(name, **fields):
+    return InferenceService(
+        name=name,
+        model="Qwen/Qwen3-8B-FP8",
+        gpu="H100:2",
+        image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").entrypoint([]),
+        weights=WeightCache("huggingface-cache"),
+        routing=RoutingPolicy(region="us-east", target_inputs=10),
+        **fields,
+    )
+
+stack = Stack("dev", apps=[App("alpha", [chat("alpha")]), App("beta", [chat("beta")])])
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A user's environment without Modal credentials."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
+    return {**kept, "HOME": str(tmp_path), "MODAL_CONFIG_PATH": str(tmp_path / "none.toml")}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a stack file, as a user has it."""
+    folder = tmp_path / "project"
+    (folder / "stacks").mkdir(parents=True)
+    (folder / "stacks" / "dev.py").write_text(STACK)
+    return folder
+
+
+@pytest.fixture
+def infra(project: Path, environ: dict[str, str]) -> Run:
+    """Runs `infra` in the project's folder, without a terminal."""
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*INFRA, *arguments],
+            cwd=project,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def terminal(project: Path, environ: dict[str, str]) -> Callable[..., tuple[int, str]]:
+    """Runs `infra` at a terminal: waits for a text, then types an answer or sends a signal."""
+
+    def run(arguments: list[str], until: str, answer: str | int) -> tuple[int, str]:
+        control, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [*INFRA, *arguments],
+            cwd=project,
+            env=environ,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+        os.close(terminal)
+        seen, answered = "", False
+        while True:
+            try:
+                seen += os.read(control, 65536).decode()
+            except OSError:  # the other end is closed
+                break
+            if until in seen and not answered:
+                answered = True
+                if isinstance(answer, int):
+                    process.send_signal(answer)
+                else:
+                    os.write(control, answer.encode())
+        os.close(control)
+        return process.wait(), seen.replace("\r\n", "\n")
+
+    return run
+
+
+@pytest.fixture
+def modal_command(project: Path, environ: dict[str, str]) -> Iterator[Run]:
+    """Runs the real `modal` against the control plane of the project's folder."""
+    with ControlPlane(project / ".infra" / "local") as plane:
+
+        def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                [sys.executable, "-m", "modal", *arguments],
+                cwd=project,
+                env={**environ, **plane.environ(), "COLUMNS": "200", "NO_COLOR": "1"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+
+        yield run
+
+
+def edit(project: Path, before: str, after: str) -> None:
+    """Change the stack file."""
+    path = project / "stacks" / "dev.py"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def test_plan_apply_plan_destroy(infra: Run, modal_command: Run) -> None:
+    """What was planned is applied; then nothing is left to do; destroy takes it away again."""
+    planned = infra("plan", "stacks/dev.py")
+    assert planned.returncode == 0
+    assert "No Modal credentials found: using the local control plane" in planned.stdout
+    assert "Plan: 7 to add, 0 to change, 0 to destroy." in planned.stdout
+    applied = infra("apply", "--yes")
+    assert applied.returncode == 0, applied.stderr
+    assert "Apply complete! Resources: 7 added, 0 changed, 0 destroyed." in applied.stdout
+    assert re.search(r"Alpha +https://\S*alpha\S*", applied.stdout)
+    again = infra("plan", "stacks/dev.py", "--detailed-exitcode")
+    assert again.returncode == 0
+    assert "No changes. Your infrastructure matches the configuration." in again.stdout
+    apps = json.loads(modal_command("app", "list", "--json").stdout)
+    assert {(app["description"], app["state"]) for app in apps} == {
+        ("alpha", "deployed"),
+        ("beta", "deployed"),
+    }
+    status = infra("status")
+    assert re.search(r"^alpha +Alpha +v1 ", status.stdout, re.MULTILINE)
+    destroyed = infra("destroy", "--yes")
+    assert destroyed.returncode == 0
+    assert "Destroy complete! Resources: 6 destroyed." in destroyed.stdout
+    afterwards = infra("plan", "stacks/dev.py", "--detailed-exitcode")
+    assert afterwards.returncode == 2
+    # the Volume was kept
+    assert "Plan: 6 to add, 0 to change, 0 to destroy." in afterwards.stdout
+
+
+def test_a_change_shows_its_fields_and_nothing_else(infra: Run, project: Path) -> None:
+    """A changed value is one line of the plan, with what follows from it."""
+    infra("plan", "stacks/dev.py")
+    infra("apply", "--yes")
+    edit(project, "target_inputs=10", "target_inputs=16")
+    planned = infra("plan", "stacks/dev.py", "--diff")
+    assert "  # service.alpha will be updated in-place" in planned.stdout
+    assert re.search(r"~ routing.target_inputs +10 -> 16\n", planned.stdout)
+    assert re.search(
+        r"~ engine --cuda-graph-max-bs +20 -> 32  # follows routing.target_inputs\n",
+        planned.stdout,
+    )
+    assert "Plan: 0 to add, 2 to change, 0 to destroy." in planned.stdout
+    assert '-    *("--cuda-graph-max-bs", "20"),' in planned.stdout
+    assert '+    *("--cuda-graph-max-bs", "32"),' in planned.stdout
+
+
+def test_an_app_that_left_the_stack_is_stopped(infra: Run, project: Path) -> None:
+    """What the stack file does not hold any more is destroyed, though nothing local says so."""
+    infra("plan", "stacks/dev.py")
+    infra("apply", "--yes")
+    edit(project, ', App("beta", [chat("beta")])', "")
+    (project / ".infra" / "plan.json").unlink()
+    planned = infra("plan", "stacks/dev.py")
+    assert "  # service.beta will be destroyed" in planned.stdout
+    assert "Plan: 0 to add, 0 to change, 3 to destroy" in planned.stdout
+    assert infra("apply", "--yes").returncode == 0
+    assert "No changes." in infra("plan", "stacks/dev.py").stdout
+
+
+def test_a_plan_is_refused_when_the_stack_file_moved(infra: Run, project: Path) -> None:
+    """The last plan is applied only while its stack file says the same; the field is named."""
+    infra("plan", "stacks/dev.py")
+    edit(project, "target_inputs=10", "target_inputs=16")
+    refused = infra("apply", "--yes")
+    assert refused.returncode == 11
+    assert "stacks/dev.py was changed after the plan was made" in refused.stderr
+    assert "service.alpha: engine --cuda-graph-max-bs, routing.target_inputs" in refused.stderr
+
+
+def test_a_plan_is_refused_when_the_deployment_moved(infra: Run, project: Path) -> None:
+    """A saved plan is applied only to what it was made for; the field that differs is named."""
+    infra("plan", "stacks/dev.py", "--out", "old.json")
+    infra("apply", "stacks/dev.py", "--target", "local", "--yes")
+    refused = infra("apply", "old.json")
+    assert refused.returncode == 11
+    assert "Saved plan is stale" in refused.stderr
+    assert "app.alpha: version was none, is 1 now" in refused.stderr
+    assert "Nothing was changed." in refused.stderr
+
+
+def test_a_plan_remembers_its_target(infra: Run, project: Path) -> None:
+    """A saved plan has its own target, so another one can't be given."""
+    infra("plan", "stacks/dev.py", "--target", "local")
+    assert json.loads((project / ".infra" / "plan.json").read_text())["target"] == "local"
+    refused = infra("apply", "--target", "modal", "--yes")
+    assert refused.returncode == 64
+    assert "a saved plan has its own" in refused.stderr
+
+
+def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path) -> None:
+    """When the second App fails, the first one holds, and the message says how to go on."""
+    edit(
+        project,
+        ".entrypoint([]),\n        weights",
+        '.entrypoint([])\n        .add_local_file(f"{name}.txt", "/x.txt"),\n        weights',
+    )
+    (project / "alpha.txt").write_text("there")
+    infra("plan", "stacks/dev.py")
+    failed = infra("apply", "--yes")
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "Error: deploying beta failed" in failed.stderr
+    assert "beta.txt" in failed.stderr
+    assert "Done before that: alpha. Not done: beta." in failed.stderr
+    assert "run `infra apply stacks/dev.py`" in failed.stderr
+    (project / "beta.txt").write_text("there")
+    applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
+    assert "Apply complete! Resources: 3 added" in applied.stdout
+
+
+def test_somebody_elses_app_is_left_alone(infra: Run, project: Path, modal_command: Run) -> None:
+    """An App of that name which infra did not deploy is neither changed nor stopped."""
+    (project / "other.py").write_text(
+        "import modal\napp = modal.App('alpha')\n@app.function()\ndef f(): pass\n"
+    )
+    modal_command("deploy", "other.py")
+    planned = infra("plan", "stacks/dev.py")
+    assert planned.returncode == 1
+    assert "app.alpha: somebody without infra has deployed it (version 1" in planned.stdout
+    assert infra("apply", "--yes").returncode == 1
+    apps = json.loads(modal_command("app", "list", "--json").stdout)
+    assert [app["description"] for app in apps] == ["alpha"]
+
+
+def test_a_missing_secret_is_found_by_the_plan(
+    infra: Run, project: Path, modal_command: Run
+) -> None:
+    """The plan says which Secret is missing and how to create it; then it can be applied."""
+    edit(project, '"huggingface-cache")', '"huggingface-cache", secret="hf")')
+    planned = infra("plan", "stacks/dev.py")
+    assert planned.returncode == 1
+    assert "run `modal secret create hf KEY=VALUE`" in planned.stdout
+    modal_command("secret", "create", "hf", "HF_TOKEN=none")
+    assert infra("plan", "stacks/dev.py").returncode == 0
+
+
+def test_a_damaged_record_is_found(infra: Run, project: Path, modal_command: Run) -> None:
+    """A stored manifest that does not have its fingerprint is not believed."""
+    infra("plan", "stacks/dev.py")
+    infra("apply", "--yes")
+    listed = json.loads(modal_command("volume", "ls", "infra-state", "dev/alpha", "--json").stdout)
+    [record] = [entry["filename"] for entry in listed if entry["filename"].endswith(".json")]
+    (project / "forged.json").write_text("{}")
+    modal_command("volume", "put", "--force", "infra-state", "forged.json", f"/{record}")
+    edit(project, "target_inputs=10", "target_inputs=16")
+    planned = infra("plan", "stacks/dev.py")
+    assert "is damaged" in planned.stdout
+    assert infra("apply", "--yes").returncode == 0
+    assert "No changes." in infra("plan", "stacks/dev.py").stdout
+
+
+def test_without_a_terminal_nothing_is_done_unasked(infra: Run) -> None:
+    """Whoever can't be asked is told of --yes."""
+    infra("plan", "stacks/dev.py")
+    for command in (["apply"], ["apply", "stacks/dev.py", "--target", "local"]):
+        refused = infra(*command)
+        assert refused.returncode == 64
+        assert "--yes" in refused.stderr
+    assert "Plan: 7 to add" in infra("plan", "stacks/dev.py").stdout
+
+
+def test_changing_something_without_credentials_needs_a_target(infra: Run) -> None:
+    """Only a plan falls back to the local control plane by itself."""
+    for command in ("apply", "destroy"):
+        refused = infra(command, "stacks/dev.py", "--yes")
+        assert refused.returncode == 64
+        assert "--target local" in refused.stderr
+    refused = infra("plan", "stacks/dev.py", "--target", "modal")
+    assert refused.returncode == 64
+    assert "modal setup" in refused.stderr
+
+
+@pytest.mark.parametrize(("answer", "code", "said"), [
+    ("yes\n", 0, "Apply complete!"),
+    ("no\n", 130, "Interrupted."),
+    ("y\n", 130, "Interrupted."),
+    ("\n", 130, "Interrupted."),
+    (signal.SIGINT, 130, "Interrupted."),
+])  # fmt: skip
+def test_only_yes_is_yes(
+    terminal: Callable[..., tuple[int, str]], infra: Run, answer: str | int, code: int, said: str
+) -> None:
+    """At the question, anything but `yes` changes nothing."""
+    infra("plan", "stacks/dev.py")
+    left, seen = terminal(["apply"], "Enter a value", answer)
+    assert "Only 'yes' will be accepted to approve." in seen
+    assert (left, said in seen) == (code, True), seen
+    expected = "No changes." if code == 0 else "Plan: 7 to add"
+    assert expected in infra("plan", "stacks/dev.py").stdout
+
+
+def test_colour_is_for_terminals_only(
+    terminal: Callable[..., tuple[int, str]], infra: Run, environ: dict[str, str]
+) -> None:
+    """A terminal gets colours, a pipe and NO_COLOR get none."""
+    assert "\x1b[" not in infra("plan", "stacks/dev.py").stdout
+    assert "\x1b[" in terminal(["plan", "stacks/dev.py"], "never", "")[1]
+    environ["NO_COLOR"] = "1"
+    assert "\x1b[" not in terminal(["plan", "stacks/dev.py"], "never", "")[1]
+
+
+def test_synth_writes_checks_and_cleans_up(infra: Run, project: Path) -> None:
+    """Generated modules follow the stack file; --check only looks."""
+    folder = project / "stacks" / "generated" / "dev"
+    missing = infra("synth", "stacks/dev.py", "--check")
+    assert missing.returncode == 1
+    assert not folder.exists()
+    assert infra("synth", "stacks/dev.py").returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["alpha.py", "beta.py"]
+    assert infra("synth", "stacks/dev.py", "--check").returncode == 0
+    edit(project, ', App("beta", [chat("beta")])', "")
+    edit(project, "target_inputs=10", "target_inputs=16")
+    stale = infra("synth", "stacks/dev.py", "--check")
+    assert stale.returncode == 1
+    assert "alpha.py, stacks/generated/dev/beta.py: out of date" in stale.stderr
+    assert '+    *("--cuda-graph-max-bs", "32"),' in stale.stdout
+    assert infra("synth", "stacks/dev.py").returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["alpha.py"]
+    assert infra("synth", "stacks/dev.py", "--out", "elsewhere").returncode == 0
+    assert (project / "elsewhere" / "dev" / "alpha.py").is_file()
+
+
+def test_errors_are_text(infra: Run, project: Path) -> None:
+    """A broken stack file is told as text; --traceback adds where infra found it."""
+    edit(project, 'gpu="H100:2"', 'gpu="H100:9"')
+    broken = infra("plan", "stacks/dev.py")
+    assert broken.returncode == 1
+    assert "alpha.gpu: 'H100:9'" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert "Traceback" in infra("--traceback", "plan", "stacks/dev.py").stderr
+
+
+@pytest.mark.parametrize("arguments", [["plna"], ["plan"], ["plan", "x.py", "--target", "aws"]])
+def test_a_wrong_command_line_has_a_code_of_its_own(infra: Run, arguments: list[str]) -> None:
+    """A typing error can't be taken for `there are changes`."""
+    assert infra(*arguments).returncode == 64
+
+
+def test_the_plane_that_runs_is_found(infra: Run, project: Path, environ: dict[str, str]) -> None:
+    """`infra local up` serves other commands until it is told to stop; then they go on alone."""
+    assert infra("local", "env").returncode == 1
+    plane = subprocess.Popen(
+        [*INFRA, "local", "up"], cwd=project, env=environ, stdout=subprocess.PIPE, text=True
+    )
+    assert plane.stdout
+    try:
+        url = re.search(r"http://127\.0\.0\.1:\d+", plane.stdout.readline())
+        assert url and url.group() in infra("local", "env").stdout
+        infra("plan", "stacks/dev.py")
+        assert infra("apply", "--yes").returncode == 0
+    finally:
+        plane.send_signal(signal.SIGINT)
+        plane.stdout.close()
+        plane.wait()
+    assert infra("local", "env").returncode == 1
+    assert "No changes." in infra("plan", "stacks/dev.py").stdout
+
+
+def test_every_command_says_what_it_does() -> None:
+    """Each command has one sentence of help, and each option has its own."""
+    commands = [("infra", main)]
+    while commands:
+        name, command = commands.pop()
+        assert (command.help or "").strip(), name
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert option.help, f"{name} {option.name}"  # type: ignore[attr-defined]
+        for child, each in getattr(command, "commands", {}).items():
+            commands.append((f"{name} {child}", each))
+
+
+def test_the_files_that_are_left_hold_no_secret(infra: Run, project: Path) -> None:
+    """A plan can be stored in CI: whoever reads it learns no token."""
+    infra("plan", "stacks/dev.py")
+    text = (project / ".infra" / "plan.json").read_text()
+    assert "as-" not in text and "MODAL_TOKEN" not in text
