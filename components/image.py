@@ -1,13 +1,13 @@
 """The container image of a service, written as one writes a `modal.Image`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import attrs
 
 from infra import validators
-from infra.resources import ImageStep
+from infra.resources import ImageStep, several
 
 ENGINE_VERSION = re.compile(r"v?(\d+\.\d+\.\d+(?:\.?post\d+)?)")
 
@@ -51,7 +51,8 @@ class ImageSpec:
     def entrypoint(self, commands: Sequence[str]) -> Self:
         """Replace the image's entry point; an empty list silences the one of the base image."""
         comment = "" if commands else "the base image's own one only writes to the log"
-        return self._then(ImageStep(method="entrypoint", args=(list(commands),), comment=comment))
+        args = ([*several(commands)],)
+        return self._then(ImageStep(method="entrypoint", args=args, comment=comment))
 
     def run_commands(self, *commands: str, gpu: str | None = None) -> Self:
         """Run shell commands, one layer each."""
@@ -94,6 +95,21 @@ class ImageSpec:
         args = (local_path, remote_path)
         return self._then(ImageStep(method="add_local_dir", args=args, kwargs=kwargs))
 
+    def problems(self) -> Iterator[str]:
+        """What no field can know alone."""
+        if self.steps == ():
+            yield (
+                "steps: are none; a base image is the least; "
+                "write ImageSpec.from_registry('lmsysorg/sglang:v0.5.11'), for example"
+            )
+        for step in self.steps:
+            for word in _words(step.args):
+                if not isinstance(word, str):
+                    yield (
+                        f"steps: {step.method}() is given {word!r}; strings are allowed; "
+                        f"write {str(word)!r}"
+                    )
+
     def built(self) -> tuple[ImageStep, ...]:
         """The steps that are part of the image."""
         return tuple(step for step in self.steps if not _mounted(step))
@@ -110,6 +126,18 @@ class ImageSpec:
 
     def _then(self, step: ImageStep) -> Self:
         return attrs.evolve(self, steps=(*self.steps, step))
+
+
+def _words(value: object) -> Iterator[object]:
+    """What stands in the arguments of a step, however deep."""
+    match value:
+        case dict():
+            yield from _words([*value, *value.values()])
+        case list() | tuple():
+            for item in value:
+                yield from _words(item)
+        case _:
+            yield value
 
 
 def _given(**arguments: tuple[object, object]) -> dict[str, object]:

@@ -73,7 +73,11 @@ class InferenceService:
     gpu: tuple[str, ...] = attrs.field(
         converter=several, validator=validators.each(validators.text(GPU.pattern, example="H100:2"))
     )
-    image: ImageSpec = attrs.field(validator=validators.instance_of(ImageSpec))
+    image: ImageSpec = attrs.field(
+        validator=validators.instance_of(
+            ImageSpec, example="ImageSpec.from_registry('lmsysorg/sglang:v0.5.11')"
+        )
+    )
     routing: RoutingPolicy = attrs.field(
         factory=RoutingPolicy, validator=validators.instance_of(RoutingPolicy)
     )
@@ -159,7 +163,7 @@ class InferenceService:
         merged = merge(self.name, self._contributions())
         image = Image(
             name=self.name,
-            steps=(*self.image.built(), *merged.steps),
+            steps=merged.steps,
             builds=merged.builds,
             files=self.image.mounted(),
         )
@@ -205,6 +209,7 @@ class InferenceService:
             label: part.contribution(facts) for label, part in parts.items() if part is not None
         }
         return {
+            "image": Contribution(steps=self.image.built()),
             "the service": Contribution(arguments=self.engine.served(facts, self.port)),
             **given,
             "environment": Contribution(env=self.environment, secrets=self.secrets),

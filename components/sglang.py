@@ -1,6 +1,7 @@
 """The SGLang engine: a service's command line in SGLang's own words."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -17,13 +18,13 @@ def flags(given: dict[str, Any]) -> tuple[Argument, ...]:
     """
     Keyword arguments as flags: ``enable_metrics=True`` is ``--enable-metrics``.
 
-    True is a switch; False and None leave the flag out; a list is several words behind one flag; a
-    dict is JSON.
+    True is a switch; False, None and an empty list leave the flag out; a list is several words
+    behind one flag; a dict is JSON.
     """
     return tuple(
         Argument(flag="--" + name.replace("_", "-"), values=_words(value))
         for name, value in given.items()
-        if value is not None and value is not False
+        if value is not None and value is not False and value not in ([], ())
     )
 
 
@@ -98,6 +99,14 @@ class SGLang:
         self.__attrs_init__(
             tuple(flags.items()), tuple(launch) if isinstance(launch, list) else launch
         )
+
+    def problems(self) -> Iterator[str]:
+        """What no field can know alone."""
+        if self.launch == ():
+            yield (
+                "launch: is empty; the words that start the engine are allowed; "
+                f"write launch={[*LAUNCH]!r}, or take it out"
+            )
 
     def served(self, service: ServiceFacts, port: int) -> tuple[Argument, ...]:
         """The flags that the service knows itself."""

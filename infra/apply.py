@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.drift import endpoints
 from infra.errors import InfraError, StalePlan
 from infra.live import Deployment, Live
+from infra.manifest import Manifest
 from infra.plan import AppPlan, Base, Plan, base_of
 
 if TYPE_CHECKING:
@@ -37,16 +39,23 @@ async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
     """
     if plan.obstacles:
         raise InfraError("\n".join(["The plan can't be applied:", *plan.obstacles]))
-    check_base(plan, await read(plan, target))
+    before = await read(plan, target)
+    check_base(plan, before)
     done: list[str] = []
     for app in (app for app in plan.apps if app.changes):
+        doing, did = _doing(app)
+        tell(f"app.{app.app}: {doing}...")
         try:
-            await _carry_out(app, target, folder, tell)
+            await _carry_out(plan, app, before.deployments.get(app.app), target, folder)
         except InfraError as error:
             raise ApplyFailed(_half_way(plan, app, done, error)) from error
+        tell(f"app.{app.app}: {did}")
         done.append(app.app)
     live = await read(plan, target)
     _verify(plan, live)
+    for app in plan.apps:
+        if app.changes and app.artifact:
+            await target.receipt(plan.stack, live.deployments[app.app])
     return live
 
 
@@ -85,7 +94,7 @@ def check_base(plan: Plan, live: Live) -> None:
 
 def _moved(name: str, base: Base, deployment: Deployment | None) -> Iterable[str]:
     now = base_of(deployment)
-    by = f", deployed by {deployment.deployed_by}" if deployment else ""
+    by = f", deployed by {deployment.newest.by}" if deployment else ""
     for field, before, after in (
         ("app id", base.app_id, now.app_id),
         ("version", base.version, now.version),
@@ -95,21 +104,60 @@ def _moved(name: str, base: Base, deployment: Deployment | None) -> Iterable[str
             yield f"app.{name}: {field} was {before or 'none'}, is {after or 'none'} now{by}"
 
 
-async def _carry_out(app: AppPlan, target: "Target", folder: Path, tell: Tell) -> None:
-    if app.artifact:
-        tell(f"app.{app.app}: Deploying...")
-        await target.store(app.artifact)
-        await target.deploy(app.artifact, folder)
-        tell(f"app.{app.app}: Deployed")
-    elif app.base.app_id:
-        tell(f"app.{app.app}: Stopping...")
-        await target.stop(app.base.app_id)
-        tell(f"app.{app.app}: Stopped")
+async def _carry_out(
+    plan: Plan, app: AppPlan, deployment: Deployment | None, target: "Target", folder: Path
+) -> None:
+    """One App, whose last call is the one that makes the change hold."""
+    if app.artifact is None:
+        if app.base.app_id:
+            await target.stop(plan.stack, app.app, app.base.app_id)
+        return
+    await target.store(app.artifact)
+    if deployment and app.is_in_place:
+        await _scale(app, deployment, target)
+        await target.point(deployment.app_id, app.artifact.manifest)
+        return
+    await target.deploy(app.artifact, folder, _tag(app.artifact.manifest, deployment))
+
+
+async def _scale(app: AppPlan, deployment: Deployment, target: "Target") -> None:
+    """Tell the autoscalers; what they are told already holds when the tags move."""
+    assert app.artifact
+    running = endpoints(app.artifact.manifest, deployment)
+    for change in app.changes:
+        is_server = app.artifact.manifest.resources[change.address]["routing"]["front_door"]
+        settings = {
+            "target_concurrency" if path == "routing.target_inputs" else path.split(".")[1]: after
+            for path, after in ((field.path, field.after) for field in change.fields)
+        }
+        await target.scale(
+            running[change.address].function_id,
+            is_server=is_server == "server",
+            settings=settings,
+        )
+
+
+def _tag(manifest: Manifest, deployment: Deployment | None) -> str:
+    """
+    What Modal's history says: which record the version has.
+
+    Where it says so already, a number behind it makes this one differ: Modal skips a deployment
+    that changes nothing, and with it the end of the autoscaler's overrides.
+    """
+    if deployment and deployment.newest.tag.startswith(manifest.fingerprint):
+        return f"{manifest.fingerprint}.{deployment.version}"
+    return manifest.fingerprint
+
+
+def _doing(app: AppPlan) -> tuple[str, str]:
+    if app.artifact is None:
+        return "Stopping", "Stopped"
+    return ("Scaling", "Scaled") if app.is_in_place else ("Deploying", "Deployed")
 
 
 def _half_way(plan: Plan, app: AppPlan, done: list[str], error: InfraError) -> str:
     left = [each.app for each in plan.apps if each.changes and each.app not in done]
-    verb = "stopping" if app.artifact is None else "deploying"
+    verb = _doing(app)[0].lower()
     command = "destroy" if plan.destroy else "apply"
     return "\n".join(
         [

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import keyword
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest, manifest
 from infra.resources import (
     AppResources,
     Argument,
+    Autoscaler,
     Image,
     ImageStep,
     Service,
@@ -56,25 +58,47 @@ class Artifact:
     source: str
     manifest: Manifest
 
+    @classmethod
+    def of(cls, manifest: Manifest, source: str) -> "Artifact":
+        """An artifact that was stored."""
+        module = module_name(manifest.app)
+        return cls(app=manifest.app, module=module, source=source, manifest=manifest)
+
 
 def compile_app(app: AppResources) -> Artifact:
     """
     The App's module; the same resources always give the same bytes.
 
     The fingerprint that the text carries is that of a manifest which covers the text, so the text
-    is rendered without the statement that holds the tags first.
+    is rendered without the statement that holds the tags first; and without the autoscaler's
+    settings, or a change of those alone would look like one of the module.
     """
     bare = _render(app)
-    record = manifest(app, hashlib.sha256(bare.encode()).hexdigest())
+    record = manifest(app, hashlib.sha256(_render(_unscaled(app)).encode()).hexdigest())
     tags = {FINGERPRINT_TAG: record.fingerprint, STACK_TAG: app.stack}
     statement_of_app = statement("app", call("modal.App", app.app, tags=OpenDict(tags), open=True))
     source = bare.replace(APP_STATEMENT, statement_of_app)
     return Artifact(app=app.app, module=module_name(app.app), source=source, manifest=record)
 
 
+def _unscaled(app: AppResources) -> AppResources:
+    """The App without what can be changed while it runs."""
+    services = tuple(
+        attrs.evolve(
+            service,
+            autoscaler=Autoscaler(min_containers=0),
+            routing=attrs.evolve(service.routing, target_inputs=None)
+            if service.routing.front_door == "server"
+            else service.routing,
+        )
+        for service in app.services
+    )
+    return attrs.evolve(app, services=services)
+
+
 def _render(app: AppResources) -> str:
-    volumes = {each.name: constant(each.name, "VOLUME") for each in app.volumes}
-    secrets = {each.name: constant(each.name, "SECRET") for each in app.secrets}
+    volumes = _constants([each.name for each in app.volumes], "VOLUME")
+    secrets = _constants([each.name for each in app.secrets], "SECRET")
     images = {image.name: image for image in app.images}
     names = ["engine", "client"]
     if any(image.builds for image in app.images):
@@ -92,6 +116,16 @@ def _render(app: AppResources) -> str:
         default_service=string(app.services[0].name),
         lookups=_lookups(app.services),
     )
+
+
+def _constants(names: Iterable[str], kind: str) -> dict[str, str]:
+    """A constant for each name; those of names that differ in no letter or digit are numbered."""
+    constants: dict[str, str] = {}
+    for name in names:
+        spellings = itertools.chain([name], (f"{name}_{each}" for each in itertools.count(2)))
+        free = (constant(each, kind) for each in spellings)
+        constants[name] = next(each for each in free if each not in constants.values())
+    return constants
 
 
 def _imports(app: AppResources, functions: Mapping[str, tuple[list[str], str]]) -> str:
@@ -148,6 +182,8 @@ def _service(
         "cpu": service.cpu,
         "memory": service.memory,
     }
+    start_engine = call("start_engine", names["COMMAND"])
+    url = Name('f"http://127.0.0.1:{' + names["PORT"] + '}/health"')
     engine = (Name("self.process"), Name("last_lines"), Name("url"))
     wait_ready = call("wait_ready", *engine, timeout=timeout)
     warm_up = call("warm_up", *engine, names["MODEL"], timeout=service.warm_up_timeout)
@@ -159,8 +195,8 @@ def _service(
             "@" + expression(each, 0, 1, 0) for each in _decorators(service, common, names, timeout)
         ),
         "class_name": _identifier(service.class_name),
-        "command": names["COMMAND"],
-        "url": 'f"http://127.0.0.1:{' + names["PORT"] + '}/health"',
+        "start_engine": statement("self.process, last_lines", start_engine, indent=8),
+        "url": statement("url", url, indent=8),
         "wait_ready": expression(wait_ready, 8, 8, 0),
         "warm_up": expression(warm_up, 8, 8, 0),
     }
@@ -168,11 +204,15 @@ def _service(
 
 def _command(entrypoint: Iterable[str], arguments: Iterable[Argument]) -> OpenList:
     """A command line as a list with one flag per line."""
-    words = OpenList([Words(entrypoint)])
+    words = OpenList([_words(*entrypoint)])
     for argument in arguments:
-        item: Any = Words((argument.flag, *argument.values)) if argument.values else argument.flag
+        item = _words(argument.flag, *argument.values)
         words.append(Because(argument.comment, item) if argument.comment else item)
     return words
+
+
+def _words(first: str, *others: str) -> str | Words:
+    return Words((first, *others)) if others else first
 
 
 def _image(
@@ -180,10 +220,9 @@ def _image(
 ) -> Iterator[str]:
     """The image step by step, so that a changed step is a changed line."""
     first, *rest = image.steps
-    yield statement(
-        "image", Call(f"modal.Image.{_identifier(first.method)}", first.args, first.kwargs)
-    )
-    yield from map(_step, rest)
+    yield _step("modal.Image", first)
+    for step in rest:
+        yield _step("image", step)
     for build in image.builds:
         given = {each.flag: each for each in service.arguments}
         copied = [given[flag] for flag in build.engine_flags if flag in given]
@@ -202,13 +241,15 @@ def _image(
             ),
             comment=build.comment,
         )
-    yield from map(_step, image.files)
+    for step in image.files:
+        yield _step("image", step)
     yield statement(names["IMAGE"], Name("image"))
 
 
-def _step(step: ImageStep) -> str:
+def _step(on: str, step: ImageStep) -> str:
     args = tuple(OpenDict(arg) if isinstance(arg, dict) else arg for arg in step.args)
-    call = Call(f"image.{_identifier(step.method)}", args, step.kwargs)
+    kwargs = tuple((_identifier(name), value) for name, value in step.kwargs)
+    call = Call(f"{on}.{_identifier(step.method)}", args, kwargs)
     return statement("image", call, step.comment)
 
 

@@ -1,6 +1,7 @@
 """What a part gives to its service as plain data, merged so that no two parts disagree."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -86,8 +87,18 @@ def merge(service: str, parts: Mapping[str, Contribution]) -> Contribution:
     steps: list[ImageStep] = []
     arguments: list[Argument] = []
     mounts: list[Mount] = []
+    problems = []
     for label, given in parts.items():
-        steps += given.steps
+        if not isinstance(given, Contribution):
+            problems.append(
+                f"{service}.{label}: contributes {given!r}; a Contribution is allowed; "
+                "return one from its contribution()"
+            )
+            continue
+        for step in given.steps:
+            steps.append(step)
+            for key, value in _variables(step):
+                variables.add(key, value, label)
         fresh = {key: value for key, value in given.env if variables.add(key, value, label)}
         if fresh:
             steps.append(ImageStep(method="env", args=(fresh,), comment=given.env_comment))
@@ -97,10 +108,11 @@ def merge(service: str, parts: Mapping[str, Contribution]) -> Contribution:
                 mounts.append(mount)
         comment = given.arguments_comment
         for argument in given.arguments:
-            if flags.add(argument.flag, " ".join(argument.values), label):
+            if flags.add(argument.flag, shlex.join(argument.values), label):
                 arguments.append(attrs.evolve(argument, comment=argument.comment or comment))
                 comment = ""
-    problems = variables.problems + paths.problems + volumes.problems + flags.problems
+    for each in (variables, paths, volumes, flags):
+        problems += each.problems
     if problems:
         raise Conflicts(problems)
     return Contribution(
@@ -111,6 +123,14 @@ def merge(service: str, parts: Mapping[str, Contribution]) -> Contribution:
         arguments=tuple(arguments),
         builds=tuple(build for given in parts.values() for build in given.builds),
     )
+
+
+def _variables(step: ImageStep) -> Iterable[tuple[str, str]]:
+    """What an image's own step sets, which a part must not set differently unseen."""
+    match step:
+        case ImageStep(method="env", args=(dict() as given,)):
+            return given.items()
+    return ()
 
 
 class _Once:

@@ -1,4 +1,4 @@
-"""Two records of an App in, the changes between them out."""
+"""Two records of an App and what is live in, the changes between them out."""
 
 import enum
 from collections.abc import Iterator, Mapping
@@ -7,18 +7,14 @@ from typing import Any
 
 import attrs
 
+from infra.configuration import is_readable, recorded
 from infra.manifest import Manifest
 from infra.spell import Call, one_line
+from infra.tiers import IN_PLACE, REPLACE, ROLLING, gravest, tier_of
 
 Plain = Mapping[str, Any]
+Configurations = Mapping[str, Mapping[str, Any]]  # by address: what Modal reports of services
 ABSENT = None  # the resource, or the field, does not exist
-
-# What Modal keeps under an identity: with another value it is another thing, at another URL.
-REPLACING = {
-    ("service", "class_name"),
-    ("service", "routing.front_door"),
-    ("service", "routing.proxy_regions"),
-}
 
 
 class Action(enum.Enum):
@@ -47,17 +43,23 @@ class FieldChange:
 
     Attributes:
         path: Such as ``routing.target_inputs`` or ``engine --port``.
-        before: Plain data, or None where there was none.
+        before: Plain data as it is live, or as recorded where that can't be read; None: nothing.
         after: Plain data, or None where there is none.
         follows: The field that the value is derived from, or None.
-        replaces: Whether it makes Modal create the resource anew.
+        tier: How much it disturbs, of `infra.tiers`; None in a resource that comes or goes.
+        drifted: Whether somebody changed it outside of infra.
+        was: What was recorded, if it drifted.
+        already: Whether it is live as it should be, so that only the record is behind.
     """
 
     path: str
     before: Any
     after: Any
     follows: str | None = None
-    replaces: bool = False
+    tier: str | None = None
+    drifted: bool = False
+    was: Any = None
+    already: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +73,7 @@ class Change:
         before: Its plain data, or None.
         after: Its plain data, or None.
         fields: What differs; of a resource that comes or goes, everything.
+        reason: One line on what it does to what is running, or empty.
     """
 
     address: str
@@ -78,77 +81,119 @@ class Change:
     before: Plain | None
     after: Plain | None
     fields: tuple[FieldChange, ...]
+    reason: str = ""
+
+    @property
+    def tier(self) -> str | None:
+        """The gravest of its fields' tiers; a resource that comes or goes makes a new version."""
+        if self.action in (Action.CREATE, Action.DELETE):
+            return ROLLING
+        return gravest(field.tier for field in self.fields)
 
 
-def diff(before: Manifest | None, after: Manifest | None) -> tuple[Change, ...]:
+def diff(
+    before: Manifest | None, after: Manifest | None, live: Configurations | None = None
+) -> tuple[Change, ...]:
     """
-    The changes that lead from one record to the other; None is an App that is not deployed.
+    The changes that lead from what is deployed to what is wanted.
 
-    | before | after | action                                             |
-    |--------|-------|----------------------------------------------------|
-    | none   | x     | create                                             |
-    | x      | none  | delete; a Volume is kept, for it holds data        |
-    | x      | x     | none, unless only the module's text differs        |
-    | x      | y     | update, or replace if a field is of `REPLACING`    |
+    | recorded | live       | wanted | meaning                                              |
+    |----------|------------|--------|------------------------------------------------------|
+    | none     | -          | x      | create                                               |
+    | x        | -          | none   | delete; a Volume is kept, for it holds data          |
+    | a        | a          | a      | nothing                                              |
+    | a        | a          | b      | change                                               |
+    | a        | b          | a      | drift: b -> a                                        |
+    | a        | b          | b      | already so: only the record is behind                |
+    | a        | b          | c      | change over drift: b -> c                            |
+    | a        | unreadable | b      | change: a -> b                                       |
 
-    Secrets are nobody's to create or delete here, so they only show as a service's field.
+    Secrets are nobody's to create or delete here, so they only show as a service's field. That
+    the module's text differs is told only where nothing else makes a new version.
+
+    Args:
+        before: What was recorded; None: the App is not deployed.
+        after: What is wanted; None: the App is not.
+        live: What Modal reports now; a service that is missing in it is gone. None: not asked.
     """
     old, new = _resources(before), _resources(after)
     changes = [
         change
         for address in dict.fromkeys([*old, *new])
-        if (change := _change(address, old.get(address), new.get(address)))
+        if (change := _change(address, old.get(address), new.get(address), live))
     ]
-    if not changes and before and after and before.module != after.module:
-        field = FieldChange(path="module", before=before.module[:12], after=after.module[:12])
+    only_in_place = all(change.tier == IN_PLACE for change in changes)
+    if before and after and before.module != after.module and only_in_place:
         address = f"app.{after.app}"
-        changes.append(
-            Change(
-                address=address,
-                action=Action.UPDATE,
-                before=old[address],
-                after=new[address],
-                fields=(field,),
-            )
+        field = FieldChange(
+            path="module", before=before.module[:12], after=after.module[:12], tier=ROLLING
         )
+        update = Change(
+            address=address,
+            action=Action.UPDATE,
+            before=old[address],
+            after=new[address],
+            fields=(field,),
+        )
+        changes.append(update)
     return tuple(changes)
 
 
 def _resources(manifest: Manifest | None) -> dict[str, Plain]:
     if manifest is None:
         return {}
-    app = {"name": manifest.app, "stack": manifest.stack}
+    app = {"name": manifest.app}
+    if manifest.stack:
+        app["stack"] = manifest.stack
     resources = {f"app.{manifest.app}": app, **manifest.resources}
     return {key: held for key, held in resources.items() if not key.startswith("secret.")}
 
 
-def _change(address: str, before: Plain | None, after: Plain | None) -> Change | None:
-    if before == after:
-        return None
+def _change(
+    address: str, before: Plain | None, after: Plain | None, live: Configurations | None
+) -> Change | None:
     kind = address.partition(".")[0]
-    fields = tuple(_fields(kind, before or {}, after or {}))
+    if kind == "service" and live is not None and address not in live:
+        before = ABSENT
+    now = live.get(address) if live and kind == "service" else None
+    stays = before is not ABSENT and after is not ABSENT
+    fields = tuple(_fields(before or {}, after or {}, now if stays else None))
+    if stays:
+        assert after is not None
+        fields = tuple(
+            attrs.evolve(field, tier=tier_of(kind, field.path, field.after, after))
+            for field in fields
+        )
+    if before is after is ABSENT or (stays and not fields):
+        return None  # at most, what a value is derived from
     if before is ABSENT:
         action = Action.CREATE
     elif after is ABSENT:
         action = Action.FORGET if kind == "volume" else Action.DELETE
-    elif any(field.replaces for field in fields):
+    elif gravest(field.tier for field in fields) == REPLACE:
         action = Action.REPLACE
     else:
         action = Action.UPDATE
     return Change(address=address, action=action, before=before, after=after, fields=fields)
 
 
-def _fields(kind: str, before: Plain, after: Plain) -> Iterator[FieldChange]:
+def _fields(before: Plain, after: Plain, live: Plain | None) -> Iterator[FieldChange]:
     follows = {**before.get("follows", {}), **after.get("follows", {})}
     old, new = dict(_leaves(before)), dict(_leaves(after))
-    for path in dict.fromkeys([*old, *new]):
-        if old.get(path) != new.get(path):
+    was, should = (recorded(before), recorded(after)) if live is not None else ({}, {})
+    now = live or {}
+    for path in dict.fromkeys([*old, *new, *now]):
+        drifted = live is not None and is_readable(path) and now.get(path) != was.get(path)
+        already = drifted and now.get(path) == should.get(path)
+        if drifted or old.get(path) != new.get(path):
             yield FieldChange(
                 path=path,
-                before=old.get(path),
+                before=now.get(path) if drifted and not already else old.get(path),
                 after=new.get(path),
                 follows=follows.get(path.rpartition(" ")[2]),
-                replaces=bool(before) and bool(after) and (kind, path) in REPLACING,
+                drifted=drifted,
+                was=old.get(path) if drifted else None,
+                already=already,
             )
     for name in ("steps", "builds", "files"):
         yield from _sequence(name, before.get(name, []), after.get(name, []))

@@ -1,13 +1,15 @@
 """A plan or a state in, its text for people out; nothing is decided here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.diff import Action, Change, FieldChange
+from infra.drift import Drift
 from infra.generated import unified_diff
 from infra.live import Deployment, Live
 from infra.plan import Plan
 from infra.spell import one_line
+from infra.tiers import REPLACE
 
 Style = Callable[[str, str], str]  # a text and the name of its colour in, the text to print out
 
@@ -39,21 +41,60 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     details = []
     if not plan.is_empty():
         details = [_legend(plan, style), *(_change(change, style) for change in plan.changes())]
-    return "\n\n".join(
-        [_header(plan, live, now), *details, *_obstacles(plan, style), summary(plan, style)]
-    )
+    blocks = [_header(plan, live, now), *drift_blocks(plan.drift(), now, style), *details]
+    return "\n\n".join([*blocks, *_ending(plan, style)])
 
 
 def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     """The plan without its details: for whoever has seen them, and for the end of a long log."""
-    lines = [
+    blocks = [_header(plan, live, now), *([_list(plan, style)] if not plan.is_empty() else [])]
+    return "\n\n".join([*blocks, *_ending(plan, style)])
+
+
+def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> list[str]:
+    """What was changed outside of infra, if anything."""
+    items = [_drift(each, now, style) for each in drift]
+    if not items:
+        return []
+    return [style("Note: Objects have changed outside of infra", "bold"), *items]
+
+
+def _ending(plan: Plan, style: Style) -> list[str]:
+    blocks = [*_cycled(plan), *_obstacles(plan, style)]
+    return [*blocks, summary(plan, style)]
+
+
+def _list(plan: Plan, style: Style) -> str:
+    return "\n".join(
         f"{style(change.action.symbol.rjust(5), COLOURS[change.action])} {change.address}"
         for change in plan.changes()
-    ]
-    blocks = ["\n".join(lines)] if lines else []
-    return "\n\n".join(
-        [_header(plan, live, now), *blocks, *_obstacles(plan, style), summary(plan, style)]
     )
+
+
+def _drift(drift: Drift, now: float, style: Style) -> str:
+    by = f" by {drift.by}" if drift.by else ""
+    at = f", {ago(now - drift.at)}" if drift.at else ""
+    width = max((len(field.path) for field in drift.fields), default=0)
+    lines = [style(f"  # {drift.address} {drift.what}{by}{at}", "bold")]
+    lines += [
+        f"      {style('~', 'yellow')} {field.path.ljust(width)}  {_arrow(field)}"
+        for field in drift.fields
+    ]
+    return "\n".join(lines)
+
+
+def _cycled(plan: Plan) -> Iterator[str]:
+    """Services that a new version takes along."""
+    for app in plan.apps:
+        if app.cycled:
+            services = ", ".join(
+                f"{each.address} ({'?' if each.containers is None else each.containers} running)"
+                for each in app.cycled
+            )
+            yield (
+                f"App {app.app}: a new version also replaces the containers of what does not "
+                f"change: {services}"
+            )
 
 
 def summary(plan: Plan, style: Style = plain) -> str:
@@ -129,12 +170,13 @@ def deployment_text(deployment: Deployment | None, now: float) -> str:
     """Which version is up, since when, by whom, from which commit."""
     if deployment is None:
         return "not deployed"
-    commit = ""
-    if deployment.commit:
-        state = "dirty" if deployment.dirty else "clean"
-        commit = f" from {deployment.commit[:7]} ({state})"
-    by = f" by {deployment.deployed_by}" if deployment.deployed_by else ""
-    return f"v{deployment.version}, deployed {ago(now - deployment.deployed_at)}{by}{commit}"
+    newest, commit = deployment.newest, ""
+    if newest.commit:
+        commit = f" from {newest.commit[:7]} ({'dirty' if newest.dirty else 'clean'})"
+    by = f" by {newest.by}" if newest.by else ""
+    if deployment.stack and not newest.tag and newest.rolled_back_to is None:
+        by += " with `modal deploy`"
+    return f"v{newest.version}, deployed {ago(now - newest.at)}{by}{commit}"
 
 
 def _where(stack: str, live: Live) -> str:
@@ -176,33 +218,48 @@ def _legend(plan: Plan, style: Style) -> str:
 
 def _change(change: Change, style: Style) -> str:
     colour = COLOURS[change.action]
-    head = f"  # {change.address} {change.action.sentence}"
-    lines = [style(head, "bold")]
-    symbol = style(change.action.symbol.rjust(3), colour)
-    lines.append(f"{symbol} {change.address}")
+    lines = [style(f"  # {change.address} {change.action.sentence}", "bold")]
+    reason = f"  # {change.reason}" if change.reason else ""
+    lines.append(f"{style(change.action.symbol.rjust(3), colour)} {change.address}{reason}")
     if change.action not in (Action.DELETE, Action.FORGET):
-        lines += _fields(change.fields, style)
+        lines += _fields(change, style)
     return "\n".join(lines)
 
 
-def _fields(fields: Sequence[FieldChange], style: Style) -> Iterator[str]:
-    width = max((len(field.path) for field in fields), default=0)
-    for field in fields:
+def _fields(change: Change, style: Style) -> Iterator[str]:
+    width = max((len(field.path) for field in change.fields), default=0)
+    for field in change.fields:
         if field.before is None:
             symbol, text = style("+", "green"), value_text(field.after)
         elif field.after is None:
-            symbol, text = style("-", "red"), f"{value_text(field.before)} -> {UNSET}"
+            symbol, text = style("-", "red"), _arrow(field)
         else:
-            symbol = style("~", "yellow")
-            text = f"{value_text(field.before)} -> {value_text(field.after)}"
-        notes = [f"follows {field.follows}"] if field.follows else []
-        notes += ["forces replacement"] if field.replaces else []
-        note = f"  # {', '.join(notes)}" if notes else ""
-        yield f"      {symbol} {field.path.ljust(width)}  {text}{note}"
+            symbol, text = style("~", "yellow"), _arrow(field)
+        notes = ", ".join(_notes(field, change))
+        yield f"      {symbol} {field.path.ljust(width)}  {text}{f'  # {notes}' if notes else ''}"
+
+
+def _notes(field: FieldChange, change: Change) -> Iterator[str]:
+    if field.follows:
+        yield f"follows {field.follows}"
+    if field.already:
+        yield "already so; only the record is behind"
+    elif field.drifted:
+        yield f"was {value_text(field.was)} when infra left it"
+    if field.tier == REPLACE:
+        yield "forces replacement"
+    elif field.tier and field.tier != change.tier:
+        yield field.tier
+
+
+def _arrow(field: FieldChange) -> str:
+    return f"{value_text(field.before)} -> {value_text(field.after)}"
 
 
 def value_text(value: Any) -> str:
     """A value on one line; a string stands bare where that can't be misread."""
+    if value is None:
+        return UNSET
     if value is True:
         return "on"
     if value is False:
@@ -221,6 +278,6 @@ def _status_rows(name: str, deployment: Deployment | None, now: float) -> Iterat
         return
     for endpoint in deployment.endpoints:
         containers = "?" if endpoint.containers is None else str(endpoint.containers)
-        when = f"{ago(now - deployment.deployed_at)} by {deployment.deployed_by or '?'}"
+        when = f"{ago(now - deployment.newest.at)} by {deployment.newest.by or '?'}"
         version = f"v{deployment.version}"
         yield (name, endpoint.name, version, containers, when, endpoint.url or "-")

@@ -1,12 +1,18 @@
 """Names of a stack file as Python names of the generated modules."""
 
+import keyword
 import re
+import sys
+
+# What generated modules import, beside the standard library; their folder comes before it.
+IMPORTED = {"aiohttp", "modal"}
 
 
 def module_name(app: str) -> str:
-    """The generated module's name: Modal and Python both refuse dots in it."""
+    """The generated module's name: no dots, no name that would hide what a module imports."""
     mangled = re.sub(r"\W", "_", app)
-    return f"app_{mangled}" if mangled[0].isdigit() else mangled
+    taken = mangled in sys.stdlib_module_names or mangled in IMPORTED or keyword.iskeyword(mangled)
+    return f"app_{mangled}" if taken or mangled[:1].isdigit() else mangled
 
 
 def prefix(name: str) -> str:

@@ -1,10 +1,14 @@
 """What a target says is deployed, as values."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from infra.manifest import Manifest
+
+if TYPE_CHECKING:
+    from infra.stub import Deployed, Override
 
 
 @attrs.frozen(kw_only=True)
@@ -17,12 +21,18 @@ class Endpoint:
         function_id: Modal's id.
         url: Where it answers, or None.
         containers: How many run now, or None where Modal does not say.
+        image_id: Of the image that it runs.
+        configuration: What Modal reports of it, by the paths of the manifest.
+        overrides: By path, where its autoscaler was changed while it ran.
     """
 
     name: str
     function_id: str
-    url: str | None
-    containers: int | None
+    url: str | None = None
+    containers: int | None = None
+    image_id: str | None = None
+    configuration: Mapping[str, Any] = attrs.field(factory=dict)
+    overrides: Mapping[str, "Override"] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -33,30 +43,50 @@ class Deployment:
     Attributes:
         app: Its name.
         app_id: Modal's id.
-        version: Modal's count of its deployments.
-        deployed_at: Seconds since 1970.
-        deployed_by: Who deployed it, as Modal says.
-        commit: Git commit of the deployer's checkout, or empty.
-        dirty: Whether that checkout had changes beside the commit.
+        history: Its deployments, the newest first; never empty.
         stack: The stack that it belongs to, or None: not deployed by infra.
         fingerprint: Of its manifest, or None: not deployed by infra.
         manifest: What it was deployed with, or None where the record can't be had.
         record_problem: Why it can't be had.
         endpoints: Its services.
+        images: What each class's image was right after infra deployed it, where that is known.
+        has_receipts: Whether infra has deployed an App of that name and not destroyed it.
     """
 
     app: str
     app_id: str
-    version: int
-    deployed_at: float
-    deployed_by: str
-    commit: str
-    dirty: bool
+    history: tuple["Deployed", ...]
     stack: str | None
     fingerprint: str | None
     manifest: Manifest | None
     record_problem: str | None = None
     endpoints: tuple[Endpoint, ...] = ()
+    images: Mapping[str, str] = attrs.field(factory=dict)
+    has_receipts: bool = False
+
+    @property
+    def newest(self) -> "Deployed":
+        """The deployment that is live."""
+        return self.history[0]
+
+    @property
+    def version(self) -> int:
+        """Modal's count of deployments."""
+        return self.newest.version
+
+
+@attrs.frozen(kw_only=True)
+class Stopped:
+    """
+    An App that infra has deployed, has not destroyed, and that is not there.
+
+    Attributes:
+        by: Who stopped it, or empty where Modal does not say.
+        at: Seconds since 1970, or None.
+    """
+
+    by: str = ""
+    at: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -67,8 +97,9 @@ class Live:
     Attributes:
         target: ``modal`` or ``local``.
         workspace: The workspace's name.
-        environment: The Modal environment's name.
+        environment: The Modal environment, or empty: the default one.
         deployments: By App; an App that is not deployed is missing.
+        stopped: By App, where it was stopped by somebody else.
         volumes: Whether a Volume of that name exists; one that was not asked for is missing.
         secrets: Whether a Secret of that name exists, likewise.
     """
@@ -77,5 +108,6 @@ class Live:
     workspace: str
     environment: str
     deployments: Mapping[str, Deployment]
-    volumes: Mapping[str, bool]
-    secrets: Mapping[str, bool]
+    stopped: Mapping[str, Stopped] = attrs.field(factory=dict)
+    volumes: Mapping[str, bool] = attrs.field(factory=dict)
+    secrets: Mapping[str, bool] = attrs.field(factory=dict)

@@ -28,12 +28,16 @@ def load(path: Path) -> Stack:
     """
     if not path.is_file():
         raise InvalidStack(str(path), [_missing(path)])
+    if path.suffix != ".py":
+        problem = f"{path}: is no Python file; a name that ends in .py is allowed; rename it"
+        raise InvalidStack(str(path), [problem])
     try:
         with _imports_of(path), attrs.validators.disabled():
             module = _execute(path)
     except SyntaxError as error:
-        where = f"{error.filename or path}:{error.lineno}"
-        problem = f"{where}: {error.msg}; Python is allowed; mend the line"
+        where = _shown(Path(error.filename or path), path)
+        line = f":{error.lineno}" if error.lineno else ""
+        problem = f"{where}{line}: is no Python ({error.msg}); Python is allowed; mend the line"
         raise InvalidStack(str(path), [problem]) from error
     except (Exception, SystemExit) as error:
         raise InvalidStack(str(path), [_raised(path, error)]) from error
@@ -48,11 +52,9 @@ def load(path: Path) -> Stack:
 
 def _execute(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path.resolve())
-    if spec is None or spec.loader is None:
-        raise InvalidStack(
-            str(path), [f"{path}: is no Python file; a name that ends in .py is allowed; rename it"]
-        )
+    assert spec is not None and spec.loader is not None  # of a name that ends in .py
     module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module  # where dataclasses look for the module of a class
     spec.loader.exec_module(module)
     return module
 
@@ -75,7 +77,7 @@ def _imports_of(path: Path) -> Iterator[None]:
         for name in set(sys.modules) - known:
             file = getattr(sys.modules[name], "__file__", None)
             spread = getattr(sys.modules[name], "__path__", ())
-            if any(str(place).startswith(str(folder)) for place in (file, *spread) if place):
+            if any(_is_beside(Path(place), path) for place in (file, *spread) if place):
                 del sys.modules[name]
 
 
@@ -92,30 +94,46 @@ def _raised(path: Path, error: BaseException) -> str:
     from traceback import walk_tb
 
     where, frame = str(path), None
-    folder = str(path.resolve().parent)
     for each, line in walk_tb(error.__traceback__):
-        if each.f_code.co_filename.startswith(folder):
-            shown = Path(each.f_code.co_filename)
-            name = path if shown == path.resolve() else shown.relative_to(Path(folder).parent)
-            where, frame = f"{name}:{line}", each
+        file = Path(each.f_code.co_filename)
+        if _is_beside(file, path):
+            where, frame = f"{_shown(file, path)}:{line}", each
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    hint = _unknown_field(error, frame)
+    hint = _unknown_keyword(error, frame)
     if hint:
         return f"{where}: {hint}"
     return f"{where}: raises {said}; a stack file that runs through is allowed; mend the line"
 
 
-def _unknown_field(error: BaseException, frame: FrameType | None) -> str | None:
-    """The error of a misspelt keyword, with the field that was meant."""
-    from difflib import get_close_matches
+def _is_beside(file: Path, path: Path) -> bool:
+    """Whether the file is the stack file or a neighbour, and nothing that was installed."""
+    folder = path.resolve().parent
+    if not file.is_relative_to(folder):
+        return False
+    return not {"infra", "components", "site-packages"} & {*file.relative_to(folder).parts}
 
-    found = re.match(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+
+def _shown(file: Path, path: Path) -> str:
+    """A file's name as its author would write it."""
+    if file == path.resolve():
+        return str(path)
+    root = path.resolve().parent.parent
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
+def _unknown_keyword(error: BaseException, frame: FrameType | None) -> str | None:
+    """The error of a misspelt keyword, with the one that was meant."""
+    found = re.match(r"(\w+)\.(\w+)\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if not found or frame is None:
         return None
-    kind = frame.f_globals.get(found[1])
-    if not isinstance(kind, type) or not attrs.has(kind):
+    kind, method = frame.f_globals.get(found[1]), found[2]
+    called = kind if method == "__init__" else getattr(kind, method, None)
+    if not callable(called):
         return None
-    fields = [field.name for field in attrs.fields(kind)]
-    near = get_close_matches(found[2], fields, 1)
-    fix = f"write {near[0]}=" if near else "take it out"
-    return f"{found[1]} has no field {found[2]!r}; {', '.join(fields)} are allowed; {fix}"
+    from difflib import get_close_matches
+    from inspect import signature
+
+    words = [word for word in signature(called).parameters if word != "self"]
+    near = get_close_matches(found[3], words, 1)
+    so = f"{found[1] if called is kind else f'{found[1]}.{method}()'} has no {found[3]!r}"
+    return f"{so}; {', '.join(words)} are allowed; {f'write {near[0]}=' if near else 'take it out'}"

@@ -29,8 +29,8 @@ class Manifest:
     Attributes:
         stack: The stack's name.
         app: The App's name.
-        module: SHA-256 of the generated text without its tags, so that a new template or runtime
-            function is a change, too.
+        module: SHA-256 of the generated text without its tags and without the settings that can be
+            changed while it runs; so a new template or runtime function is a change, too.
         resources: Plain data by address; what is None or empty is left out, so that a new field
             with such a default is no change.
     """
@@ -57,6 +57,8 @@ class Manifest:
         data = json.loads(text)
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}; use the infra that wrote it")
+        if set(data) != {field.name for field in attrs.fields(cls)}:
+            raise ValueError(f"it holds {', '.join(data)}; use the infra that wrote it")
         return cls(**data)
 
     @property
@@ -96,8 +98,10 @@ def _plain(value: Any) -> Any:
     """Plain data; comments are for readers of the module and no part of the record."""
     match value:
         case ImageStep(method=method, args=args, kwargs=kwargs):
-            step = {"call": method, "args": list(args), "kwargs": dict(kwargs)}
-            return _without_nothing(step)
+            step = {"call": method, "args": args, "kwargs": dict(kwargs)}
+            # As it will be read back, in the order of the keys and with lists for tuples;
+            # otherwise an unchanged step would differ from its own record.
+            return json.loads(canonical(_without_nothing(step)))
         case tuple() | list():
             return [_plain(item) for item in value]
     if attrs.has(type(value)):

@@ -1,19 +1,17 @@
 """What a stack asks for and what is deployed in, everything that an apply would do out."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from infra.compile import Artifact
-from infra.diff import Action, Change, FieldChange, diff
-from infra.errors import InfraError
+from infra.diff import Action, Change, diff
+from infra.drift import Drift, app_drift, endpoints
 from infra.live import Deployment, Live
-from infra.manifest import Manifest, canonical
-
-FORMAT = "1.0"
+from infra.manifest import Manifest
+from infra.tiers import IN_PLACE, gravest
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +31,20 @@ class Base:
 
 
 @attrs.frozen(kw_only=True)
+class Cycled:
+    """
+    A service that does not change, and whose containers are replaced all the same.
+
+    Attributes:
+        address: Such as ``service.qwen3-8b``.
+        containers: How many run now, or None where Modal does not say.
+    """
+
+    address: str
+    containers: int | None
+
+
+@attrs.frozen(kw_only=True)
 class AppPlan:
     """
     What happens to one App.
@@ -42,12 +54,28 @@ class AppPlan:
         base: What it rests on.
         artifact: What will be deployed; None: the App is stopped.
         changes: What that changes; none: the App is left alone.
+        drift: What somebody changed since infra deployed it.
+        cycled: Services that a new version takes along.
+        adopted: Whether infra takes over what somebody else deployed.
     """
 
     app: str
     base: Base
     artifact: Artifact | None
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    cycled: tuple[Cycled, ...] = ()
+    adopted: bool = False
+
+    @property
+    def tier(self) -> str | None:
+        """The gravest of its changes' tiers."""
+        return gravest(change.tier for change in self.changes)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the App need not be deployed anew."""
+        return self.artifact is not None and all(each.tier == IN_PLACE for each in self.changes)
 
 
 @attrs.frozen(kw_only=True)
@@ -59,10 +87,12 @@ class Plan:
         stack: The stack's name.
         stack_file: Its path as the user wrote it.
         target: ``modal`` or ``local``.
-        environment: The Modal environment.
+        environment: The Modal environment, or empty: the default one.
         destroy: Whether it was asked to take everything away.
         apps: In the stack's order, then Apps that the stack does not hold any more.
         obstacles: What stands in the way of an apply: `where: so; allowed; do`.
+        commit: Git commit of the checkout, with ``-dirty`` behind it if there were changes beside
+            it; None: not known.
     """
 
     stack: str
@@ -72,12 +102,19 @@ class Plan:
     destroy: bool = False
     apps: tuple[AppPlan, ...]
     obstacles: tuple[str, ...] = ()
+    commit: str | None = None
 
     def changes(self) -> Iterator[Change]:
-        """Every change, the gravest first."""
+        """Every change, the gravest first; that of a Volume which Apps share, once."""
         order = list(Action)
         everything = [change for app in self.apps for change in app.changes]
-        yield from sorted(everything, key=lambda change: order.index(change.action))
+        once = {(change.address, change.action): change for change in reversed(everything)}
+        shown = [change for change in everything if once[change.address, change.action] is change]
+        yield from sorted(shown, key=lambda change: order.index(change.action))
+
+    def drift(self) -> Iterator[Drift]:
+        """Everything that was changed outside of infra, once."""
+        yield from {each.address: each for app in self.apps for each in app.drift}.values()
 
     def counts(self) -> Counter[str]:
         """How many resources are added, changed, destroyed and forgotten."""
@@ -107,6 +144,8 @@ def make_plan(
     artifacts: Sequence[Artifact],
     live: Live,
     destroy: bool = False,
+    adopt: bool = False,
+    commit: str | None = None,
 ) -> Plan:
     """
     Compare what is wanted with what is deployed.
@@ -117,22 +156,26 @@ def make_plan(
         artifacts: Of the whole stack.
         live: The target, with every App of the stack and every App that it once deployed.
         destroy: Want nothing of it.
+        adopt: Take over Apps of these names that somebody else has deployed.
+        commit: Git commit of the checkout.
     """
     wanted = {artifact.app: artifact for artifact in artifacts}
-    names = dict.fromkeys([*wanted, *live.deployments])
-    seen: set[str] = set()
-    apps, obstacles = [], []
-    for name in names:
+    # What another App still uses is not forgotten.
+    kept = {key for each in artifacts for key in each.manifest.resources if not destroy}
+    apps: list[AppPlan] = []
+    obstacles: list[str] = []
+    for name in dict.fromkeys([*wanted, *live.deployments]):
         artifact = None if destroy else wanted.get(name)
         deployment = live.deployments.get(name)
         if deployment is None and artifact is None:
             continue
-        if deployment and deployment.stack != stack:
-            obstacles.append(_not_ours(deployment, stack))
-            left_alone = AppPlan(app=name, base=base_of(deployment), artifact=artifact, changes=())
-            apps.append(left_alone)
-            continue
-        apps.append(_app_plan(name, artifact, deployment, live, seen))
+        is_foreign = deployment is not None and deployment.stack != stack
+        plan = _app_plan(name, artifact, deployment, live, kept)
+        plan = attrs.evolve(plan, drift=tuple(app_drift(name, live, stack)), adopted=is_foreign)
+        if deployment and is_foreign and (destroy or not adopt):
+            obstacles.append(_not_ours(deployment, stack, destroy))
+            plan = attrs.evolve(plan, changes=() if destroy else plan.changes)
+        apps.append(plan)
     obstacles += _missing_secrets(apps, live)
     return Plan(
         stack=stack,
@@ -142,6 +185,7 @@ def make_plan(
         destroy=destroy,
         apps=tuple(apps),
         obstacles=tuple(obstacles),
+        commit=commit,
     )
 
 
@@ -161,18 +205,115 @@ def _app_plan(
     artifact: Artifact | None,
     deployment: Deployment | None,
     live: Live,
-    seen: set[str],
+    kept: set[str],
 ) -> AppPlan:
     after = artifact.manifest if artifact else None
-    if deployment and deployment.manifest is None:
-        changes = _without_record(name, after, deployment)
-    else:
-        before = deployment.manifest if deployment else None
-        changes = diff(_really_there(before, live), _not_yet_there(after, live, before))
-    # Services share Volumes across Apps: what one App's plan says, the next need not repeat.
-    own = tuple(change for change in changes if change.address not in seen)
-    seen.update(change.address for change in own if change.address.startswith("volume."))
-    return AppPlan(app=name, base=base_of(deployment), artifact=artifact, changes=own)
+    before, configurations, containers = None, None, {}
+    if deployment is not None:
+        before = deployment.manifest or _from_live(deployment, after)
+        running = endpoints(before, deployment)
+        containers = {address: each.containers for address, each in running.items()}
+        configurations = {address: each.configuration for address, each in running.items()}
+    found = diff(
+        _really_there(before, live),
+        _not_yet_there(after, live, before),
+        configurations if deployment and deployment.manifest else None,
+    )
+    changes = tuple(
+        attrs.evolve(change, reason=_reason(change, containers))
+        for change in found
+        if change.action is not Action.FORGET or change.address not in kept
+    )
+    tier = gravest(change.tier for change in changes)
+    cycles = deployment is not None and after is not None and tier not in (None, IN_PLACE)
+    changed = {change.address for change in changes}
+    return AppPlan(
+        app=name,
+        base=base_of(deployment),
+        artifact=artifact,
+        changes=changes,
+        cycled=tuple(
+            Cycled(address=address, containers=count)
+            for address, count in containers.items()
+            if cycles and address not in changed
+        ),
+    )
+
+
+def _from_live(deployment: Deployment, after: Manifest | None) -> Manifest:
+    """The record of an App that has none, from what Modal reports: its services, no more."""
+    wanted = after.resources if after else {}
+    addresses = {
+        plain["class_name"]: address
+        for address, plain in wanted.items()
+        if address.startswith("service.")
+    }
+    resources: dict[str, Mapping[str, Any]] = {
+        # It has an image, though of which steps Modal does not tell.
+        f"image.{addresses[each.name].removeprefix('service.')}": {}
+        for each in deployment.endpoints
+        if each.name in addresses
+    }
+    for each in deployment.endpoints:
+        address = addresses.get(each.name, f"service.{each.name}")
+        resources[address] = {"class_name": each.name, **_nested(each.configuration)}
+    return Manifest(
+        stack=deployment.stack or "", app=deployment.app, module="", resources=resources
+    )
+
+
+def _nested(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths such as ``routing.region`` as the manifest's nested data."""
+    nested: dict[str, Any] = {}
+    for path, value in configuration.items():
+        outer, found, inner = path.partition(" " if path.startswith("volumes ") else ".")
+        if found:
+            nested.setdefault(outer, {})[inner] = value
+        else:
+            nested[path] = value
+    return nested
+
+
+def _reason(change: Change, containers: Mapping[str, int | None]) -> str:
+    """One line on what the change does to what is running."""
+    if change.action in (Action.CREATE, Action.FORGET, Action.DELETE):
+        count = containers.get(change.address)
+        return f"{_containers(count)} stopped" if count else ""
+    match change.tier:
+        case "in place":
+            return "in place: no container is replaced"
+        case "rebuild":
+            return f"rebuild: {_rebuilt(change)}, then rolling"
+        case "replace":
+            return "replace: it gets another URL"
+    count = containers.get(change.address)
+    if change.address.startswith("service."):
+        return f"rolling: {_containers(count)} replaced one after the other"
+    return "rolling: a new version replaces all containers"
+
+
+def _containers(count: int | None) -> str:
+    if count is None:
+        return "the containers that run are"
+    if count == 0:
+        return "no container runs now; those that do are"
+    return "1 container is" if count == 1 else f"{count} containers are"
+
+
+def _rebuilt(change: Change) -> str:
+    """From which step on, and which commands run again because of that."""
+    after = change.after or {}
+    steps = len(after.get("steps", ()))
+    indices = [
+        int(field.path.removeprefix("steps[").rstrip("]"))
+        for field in change.fields
+        if field.path.startswith("steps[")
+    ]
+    commands = [" ".join(build["command"]) for build in after.get("builds", ())]
+    again = f"; `{'`, `'.join(commands)}` runs again" if commands else ""
+    if not indices:
+        return f"its steps are kept{again}"
+    return f"from step {min(indices) + 1} of {steps} on{again}"
 
 
 def _really_there(manifest: Manifest | None, live: Live) -> Manifest | None:
@@ -197,33 +338,17 @@ def _without(manifest: Manifest, addresses: set[str]) -> Manifest:
     return attrs.evolve(manifest, resources=kept)
 
 
-def _without_record(
-    name: str, after: Manifest | None, deployment: Deployment
-) -> tuple[Change, ...]:
-    """An App of ours whose record is lost: deploying it again is all that can be said."""
-    lost = FieldChange(
-        path="record",
-        before=deployment.record_problem,
-        after=after.fingerprint if after else None,
-    )
-    action = Action.UPDATE if after else Action.DELETE
-    plain = {"name": name}
-    change = Change(
-        address=f"app.{name}",
-        action=action,
-        before=plain,
-        after=plain if after else None,
-        fields=(lost,),
-    )
-    return (change,)
-
-
-def _not_ours(deployment: Deployment, stack: str) -> str:
+def _not_ours(deployment: Deployment, stack: str, destroy: bool) -> str:
     owner = f"stack {deployment.stack}" if deployment.stack else "somebody without infra"
+    way_out = (
+        "take it out of the stack file"
+        if destroy
+        else "give the App another name, or take it over with --adopt"
+    )
     return (
         f"app.{deployment.app}: {owner} has deployed it (version {deployment.version}, by "
-        f"{deployment.deployed_by or 'an unknown user'}); stack {stack} may change its own Apps "
-        "only; give the App another name, or stop that one with `modal app stop`"
+        f"{deployment.newest.by or 'an unknown user'}); stack {stack} may change its own Apps "
+        f"only; {way_out}"
     )
 
 
@@ -244,87 +369,3 @@ def _missing_secrets(apps: Sequence[AppPlan], live: Live) -> list[str]:
         for name in sorted(wanted)
         if live.secrets.get(name) is False
     ]
-
-
-def to_json(plan: Plan) -> bytes:
-    """The plan as a file that `from_json` reads back."""
-    data: dict[str, Any] = {
-        "format_version": FORMAT,
-        "stack": plan.stack,
-        "stack_file": plan.stack_file,
-        "target": plan.target,
-        "environment": plan.environment,
-        "destroy": plan.destroy,
-        "apps": [
-            {
-                "app": app.app,
-                "base": attrs.asdict(app.base),
-                "artifact": app.artifact
-                and {
-                    "app": app.artifact.app,
-                    "module": app.artifact.module,
-                    "source": app.artifact.source,
-                    "manifest": attrs.asdict(app.artifact.manifest, recurse=False),
-                },
-                "changes": [_change_json(change) for change in app.changes],
-            }
-            for app in plan.apps
-        ],
-        "obstacles": list(plan.obstacles),
-    }
-    return canonical(data)
-
-
-def from_json(text: bytes, name: str) -> Plan:
-    """
-    Read a saved plan.
-
-    Raises:
-        InfraError: The file is no plan, or one of another format.
-    """
-    try:
-        data = json.loads(text)
-        if data["format_version"] != FORMAT:
-            raise ValueError(f"format {data['format_version']!r}")
-        return Plan(
-            stack=data["stack"],
-            stack_file=data["stack_file"],
-            target=data["target"],
-            environment=data["environment"],
-            destroy=data["destroy"],
-            apps=tuple(_app_from_json(app) for app in data["apps"]),
-            obstacles=tuple(data["obstacles"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InfraError(
-            f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "
-            "is allowed; run `infra plan` again"
-        ) from error
-
-
-def _change_json(change: Change) -> dict[str, Any]:
-    return {
-        "address": change.address,
-        "action": change.action.label,
-        "before": change.before,
-        "after": change.after,
-        "fields": [attrs.asdict(field) for field in change.fields],
-    }
-
-
-def _app_from_json(data: dict[str, Any]) -> AppPlan:
-    artifact = data["artifact"]
-    if artifact is not None:
-        artifact = Artifact(**{**artifact, "manifest": Manifest(**artifact["manifest"])})
-    actions = {action.label: action for action in Action}
-    changes = tuple(
-        Change(
-            address=change["address"],
-            action=actions[change["action"]],
-            before=change["before"],
-            after=change["after"],
-            fields=tuple(FieldChange(**field) for field in change["fields"]),
-        )
-        for change in data["changes"]
-    )
-    return AppPlan(app=data["app"], base=Base(**data["base"]), artifact=artifact, changes=changes)

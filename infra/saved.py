@@ -6,7 +6,8 @@ from infra.compile import Artifact
 from infra.diff import diff
 from infra.errors import StalePlan, UsageError
 from infra.files import write_file
-from infra.plan import Plan, from_json, to_json
+from infra.plan import Plan
+from infra.plan_file import from_json, to_json
 
 FOLDER = Path(".infra")
 PLAN = FOLDER / "plan.json"

@@ -49,14 +49,15 @@ def call(function: str, *args: Any, open: bool = False, **kwargs: Any) -> Call:
     return Call(function, args, given, open)
 
 
-def statement(target: str, value: Any, comment: str = "") -> str:
-    """An assignment, with a comment above it."""
-    lead = f"{target} = "
-    above = "".join(f"{line}\n" for line in comment_lines(comment))
-    text = expression(value, 0, len(lead), 0)
-    if not _can_open(value) and len(lead + text) > WIDTH >= 4 + len(text):
-        return f"{above}{lead}(\n    {text}\n)"
-    return above + lead + text
+def statement(target: str, value: Any, comment: str = "", indent: int = 0) -> str:
+    """An assignment, with a comment above it; its first line stands behind the indent already."""
+    margin = "\n" + " " * indent
+    above = "".join(line + margin for line in comment_lines(comment))
+    column = indent + len(f"{target} = ")
+    text = expression(value, indent, column, 0)
+    if not _can_open(value) and column + len(text) > WIDTH >= indent + 4 + len(text):
+        text = f"({margin}    {text}{margin})"
+    return f"{above}{target} = {text}"
 
 
 def expression(value: Any, indent: int, column: int, behind: int) -> str:

@@ -1,5 +1,6 @@
 """attrs validators whose messages say what is so, what is allowed, then what to do."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,14 +34,14 @@ def text(pattern: str | None = None, *, example: str) -> Validator:
         if not isinstance(value, str) or not value:
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
+                _is(value),
                 "a string that is not empty is allowed",
                 f"write {attribute.name}={example!r}, for example",
             )
         if pattern and not re.fullmatch(pattern, value):
             _fail(
                 attribute,
-                f"{value!r} has a form that is not known",
+                f"{value!r} does not fit",
                 f"what matches {pattern} is allowed",
                 f"write {attribute.name}={example!r}, for example",
             )
@@ -54,7 +55,7 @@ def whole_number(minimum: int = 0, maximum: int | None = None) -> Validator:
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
-            so = f"{value!r} is {_a(value)}"
+            so = _is(value)
         elif value < minimum:
             so = f"{value} is too small"
         elif maximum is not None and value > maximum:
@@ -76,10 +77,11 @@ def number(minimum: float = 0) -> Validator:
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         known = isinstance(value, int | float) and not isinstance(value, bool)
-        if not known or not value >= minimum:
+        finite = known and math.isfinite(value)
+        if not finite or value < minimum:
             _fail(
                 attribute,
-                f"{value!r} is {_a(value) if not known else 'too small'}",
+                f"{value!r} is too small" if finite else _is(value),
                 f"a number, {minimum} or more, is allowed",
                 f"write {attribute.name}={max(minimum, 1)}, for example",
             )
@@ -94,7 +96,7 @@ def truth() -> Validator:
         if not isinstance(value, bool):
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
+                _is(value),
                 "True and False are allowed",
                 f"write {attribute.name}=True or {attribute.name}=False",
             )
@@ -139,17 +141,16 @@ def mount_path() -> Validator:
     return check
 
 
-def instance_of(*classes: "type[Any]") -> Validator:
-    """A value of one of `classes`."""
-    names = " or ".join(each.__name__ for each in classes)
+def instance_of(kind: "type[Any]", *, example: str = "") -> Validator:
+    """A value of the class `kind`."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if not isinstance(value, classes):
+        if not isinstance(value, kind):
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
-                f"{names} is allowed",
-                f"write {attribute.name}={classes[0].__name__}(...)",
+                _is(value),
+                f"{kind.__name__} is allowed",
+                f"write {attribute.name}={example or f'{kind.__name__}(...)'}",
             )
 
     return check
@@ -159,10 +160,10 @@ def has_method(method: str, *, example: str) -> Validator:
     """A value that offers `method`, as a part or a component does."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if not callable(getattr(value, method, None)):
+        if isinstance(value, type) or not callable(getattr(value, method, None)):
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
+                _is(value),
                 f"a value with a method {method}() is allowed",
                 f"write {example}, for example",
             )
@@ -177,7 +178,7 @@ def each(inner: Validator) -> Validator:
         if not isinstance(value, tuple):
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
+                _is(value),
                 "a list is allowed",
                 f"write {attribute.name}=[...]",
             )
@@ -194,11 +195,19 @@ def text_pairs() -> Validator:
         if not isinstance(value, tuple):
             _fail(
                 attribute,
-                f"{value!r} is {_a(value)}",
+                _is(value),
                 "a dict of strings is allowed",
                 f'write {attribute.name}={{"NAME": "value"}}',
             )
-        for key, item in value:
+        for pair in value:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                _fail(
+                    attribute,
+                    f"{pair!r} is no pair",
+                    "a dict of strings is allowed",
+                    f'write {attribute.name}={{"NAME": "value"}}',
+                )
+            key, item = pair
             if not isinstance(key, str) or not re.fullmatch(ENVIRONMENT_NAME, key):
                 _fail(
                     attribute,
@@ -209,7 +218,7 @@ def text_pairs() -> Validator:
             if not isinstance(item, str):
                 _fail(
                     attribute,
-                    f"{key} is {item!r}, {_a(item)}",
+                    f"{key} is {item!r}",
                     "a string is allowed",
                     f"write {key!r}: {str(item)!r}",
                 )
@@ -217,11 +226,13 @@ def text_pairs() -> Validator:
     return check
 
 
-def _a(value: Any) -> str:
-    """The kind of a value, in words a stack's author would use."""
+def _is(value: Any) -> str:
+    """A value and its kind, in words a stack's author would use."""
     if value is None:
-        return "None"
-    if value == "":
-        return "empty"
+        return "is None"
+    if isinstance(value, str) and not value:
+        return "is empty"
+    if isinstance(value, type):
+        return f"{value.__name__} is a class, not a value of it"
     kind = type(value).__name__
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{value!r} is {'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"

@@ -1,0 +1,285 @@
+"""Reads what is deployed, side by side, without writing anything."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+import modal
+import modal.config
+import modal.exception
+from modal.types import FunctionInfo
+
+from infra.configuration import normal
+from infra.errors import TargetError
+from infra.live import Deployment, Endpoint, Live, Stopped
+from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
+from infra.records import STATE_VOLUME, Kept, kept, record_path
+from infra.stub import history, scaling
+
+T = TypeVar("T")
+NOT_FOUND = (modal.exception.NotFoundError, FileNotFoundError)
+
+
+@attrs.frozen(kw_only=True)
+class Reader:
+    """
+    One reading of a Modal environment.
+
+    Attributes:
+        target: ``modal`` or ``local``.
+        environment: The Modal environment; None: the default one.
+        stack: Whose Apps are read.
+        known: Manifests that need not be read, by fingerprint.
+    """
+
+    target: str
+    environment: str | None
+    stack: str
+    known: Mapping[str, Manifest]
+    _names: dict[str, "asyncio.Task[str]"] = attrs.field(factory=dict, init=False)
+
+    async def read(
+        self, apps: Iterable[str], volumes: Iterable[str], secrets: Iterable[str]
+    ) -> Live:
+        """
+        What is deployed of the stack.
+
+        No call waits for more than four others, however many Apps there are.
+        """
+        apps, volumes, secrets = list(apps), list(volumes), list(secrets)
+        workspace, records, found, volumes_exist, secrets_exist = await asyncio.gather(
+            self._workspace(),
+            self._records(),
+            asyncio.gather(*map(self._deployment, apps)),
+            asyncio.gather(*map(self._volume_exists, volumes)),
+            asyncio.gather(*map(self._secret_exists, secrets)),
+        )
+        others = await asyncio.gather(*(self._deployment(n) for n in records if n not in apps))
+        ours = [each for each in others if each and each.stack == self.stack]
+        deployments = {each.app: each for each in [*found, *ours] if each}
+        return Live(
+            target=self.target,
+            workspace=workspace,
+            environment=self.environment or "",
+            deployments={
+                name: _with_receipt(each, records.get(name)) for name, each in deployments.items()
+            },
+            stopped=await self._stopped(records, deployments),
+            volumes=dict(zip(volumes, volumes_exist, strict=True)),
+            secrets=dict(zip(secrets, secrets_exist, strict=True)),
+        )
+
+    async def stored(self, path: str) -> bytes:
+        """A file of the state Volume."""
+        volume = modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
+        return b"".join([chunk async for chunk in volume.read_file.aio(path)])
+
+    async def record(self, app: str, fingerprint: str) -> tuple[Manifest | None, str | None]:
+        """A stored manifest, checked against its name, or why there is none."""
+        path = f"{record_path(self.stack, app, fingerprint)}.json"
+        try:
+            return Manifest.from_json(await self.stored(path), fingerprint), None
+        except NOT_FOUND:
+            return None, f"there is no {path} in Volume {STATE_VOLUME}"
+        except ValueError as error:
+            return None, f"{path} in Volume {STATE_VOLUME} is damaged: {error}"
+        except modal.exception.Error as error:
+            raise said(f"reading the record of {app}", error) from error
+
+    async def _workspace(self) -> str:
+        workspace = modal.Workspace.from_context()
+        await ask("asking for the workspace", workspace.hydrate.aio())
+        return workspace.name or ""
+
+    async def _records(self) -> dict[str, Kept]:
+        volume = modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
+        try:
+            entries = await volume.listdir.aio(f"/{self.stack}", recursive=True)
+        except NOT_FOUND:
+            return {}  # nothing was ever applied here
+        except modal.exception.Error as error:
+            raise said("listing the records", error) from error
+        return kept(each.path for each in sorted(entries, key=lambda each: each.mtime))
+
+    async def _stopped(
+        self, records: Mapping[str, Kept], deployments: Mapping[str, Deployment]
+    ) -> dict[str, Stopped]:
+        """Apps with a receipt that are not deployed: a destroy would have taken the receipt."""
+        gone = {
+            name: app_id
+            for name, record in records.items()
+            if (app_id := record.app_id()) and name not in deployments
+        }
+        return dict(zip(gone, await asyncio.gather(*map(self._end_of, gone.values())), strict=True))
+
+    async def _end_of(self, app_id: str) -> Stopped:
+        try:
+            info = await (await modal.App.lookup.aio(app_id)).info.aio()
+        except modal.exception.Error:
+            return Stopped()  # Modal forgets stopped Apps after a while
+        at = info.lifecycle.stopped_at
+        return Stopped(by=info.lifecycle.stopped_by or "", at=at.timestamp() if at else None)
+
+    async def _deployment(self, name: str) -> Deployment | None:
+        try:
+            app = await modal.App.lookup.aio(name, environment_name=self.environment)
+        except modal.exception.NotFoundError:
+            return None
+        except modal.exception.Error as error:
+            raise said(f"looking for {name}", error) from error
+        info = await ask(f"asking for {name}", app.info.aio())
+        servers = set(info.servers)
+        members = {**info.functions, **info.servers}
+        (tags, record), versions, endpoints = await asyncio.gather(
+            self._pointer(name, app),
+            ask(f"asking for the history of {name}", history(info.app_id)),
+            asyncio.gather(
+                *(self._endpoint(*each, each[0] in servers) for each in members.items())
+            ),
+        )
+        if not versions:
+            return None  # created, never deployed
+        manifest, problem = record
+        return Deployment(
+            app=name,
+            app_id=info.app_id,
+            history=tuple(versions),
+            stack=tags.get(STACK_TAG),
+            fingerprint=tags.get(FINGERPRINT_TAG),
+            manifest=manifest,
+            record_problem=problem,
+            endpoints=tuple(endpoints),
+        )
+
+    async def _pointer(
+        self, name: str, app: modal.App
+    ) -> tuple[dict[str, str], tuple[Manifest | None, str | None]]:
+        """An App's tags, and the manifest that they point to."""
+        tags: dict[str, str] = await ask(f"asking for the tags of {name}", app.get_tags.aio())
+        stack, fingerprint = tags.get(STACK_TAG), tags.get(FINGERPRINT_TAG)
+        if stack != self.stack or fingerprint is None:
+            return tags, (None, None)
+        if fingerprint in self.known:
+            return tags, (self.known[fingerprint], None)
+        return tags, await self.record(name, fingerprint)
+
+    async def _endpoint(self, key: str, function_id: str, is_server: bool) -> Endpoint:
+        function = modal.Function.from_id(function_id)
+        doing = f"asking for {key}"
+        await ask(doing, function.hydrate.aio())
+        info, urls, stats, scales = await asyncio.gather(
+            ask(doing, function.info.aio()),
+            ask(doing, function._experimental_get_flash_urls.aio()),
+            ask(doing, function.get_current_stats.aio()),
+            ask(doing, scaling(function_id)),
+        )
+        volumes = {path: mount.volume_id for path, mount in info.volumes.items()}
+        names = await asyncio.gather(
+            *map(self._volume_name, volumes.values()), *map(self._secret_name, info.secrets)
+        )
+        settings = {f"autoscaler.{name}": value for name, value in scales.settings.items()}
+        if is_server:
+            settings["routing.target_inputs"] = settings.pop(
+                "autoscaler.target_concurrency_float", None
+            )
+        mounts = zip(volumes, names[: len(volumes)], strict=True)
+        return Endpoint(
+            name=key.removesuffix(".*"),
+            function_id=function_id,
+            url=urls[0] if urls else None,
+            containers=stats.num_total_runners,
+            image_id=info.image_info.image_id,
+            configuration=normal(
+                {
+                    **_configuration(info, is_server),
+                    **settings,
+                    "secrets": names[len(volumes) :],
+                    **{f"volumes {path}": name for path, name in mounts},
+                }
+            ),
+            overrides={f"autoscaler.{name}": each for name, each in scales.overrides.items()},
+        )
+
+    async def _volume_exists(self, name: str) -> bool:
+        volume = modal.Volume.from_name(name, environment_name=self.environment)
+        return await _exists(f"looking for Volume {name}", volume)
+
+    async def _secret_exists(self, name: str) -> bool:
+        secret = modal.Secret.from_name(name, environment_name=self.environment)
+        return await _exists(f"looking for Secret {name}", secret)
+
+    async def _volume_name(self, volume_id: str) -> str:
+        return await self._name(volume_id, modal.Volume.from_id(volume_id))
+
+    async def _secret_name(self, secret_id: str) -> str:
+        return await self._name(secret_id, modal.Secret._from_id(secret_id))
+
+    async def _name(self, object_id: str, thing: Any) -> str:
+        """The thing's name, asked for once; its id where it has none, or is gone."""
+
+        async def look_up() -> str:
+            if not await _exists(f"asking for {object_id}", thing):
+                return object_id
+            return (await thing.info.aio()).name or object_id
+
+        if object_id not in self._names:
+            self._names[object_id] = asyncio.create_task(look_up())
+        return await self._names[object_id]
+
+
+def _with_receipt(deployment: Deployment, record: Kept | None) -> Deployment:
+    if record is None:
+        return deployment
+    images = record.images.get((deployment.app_id, deployment.fingerprint or ""), {})
+    return attrs.evolve(deployment, images=images, has_receipts=bool(record.images))
+
+
+def _configuration(info: FunctionInfo, is_server: bool) -> dict[str, Any]:
+    """What the SDK tells about a service, by the paths of the manifest."""
+    http = info._inner_server_info
+    concurrency = info.concurrency_info
+    return {
+        "gpu": [f"{kind}:{count}" for kind, count in info.gpus],
+        "cpu": info.cpu,
+        "memory": info.memory_mib,
+        "port": http and http.port,
+        "routing.front_door": "server" if is_server else http and "http_server",
+        "routing.region": info.regions,
+        "routing.proxy_regions": [http.routing_region] if http and http.routing_region else [],
+        "routing.target_inputs": concurrency and concurrency.target_inputs,
+        "routing.max_inputs": concurrency and concurrency.max_inputs,
+        "routing.exit_grace_period": http and http.exit_grace_period,
+        "routing.unauthenticated": is_server and http and http.unauthenticated,
+    }
+
+
+async def _exists(doing: str, thing: Any) -> bool:
+    try:
+        await thing.hydrate.aio()
+    except modal.exception.NotFoundError:
+        return False
+    except modal.exception.Error as error:
+        raise said(doing, error) from error
+    return True
+
+
+async def ask(doing: str, answer: Awaitable[T]) -> T:
+    """
+    Wait for an answer.
+
+    Raises:
+        TargetError: With what was being done.
+    """
+    try:
+        return await answer
+    except modal.exception.Error as error:
+        raise said(doing, error) from error
+
+
+def said(doing: str, error: Exception) -> TargetError:
+    """What was being done, and what Modal answered."""
+    if isinstance(error, modal.exception.ConnectionError):
+        url = modal.config.config.get("server_url")
+        return TargetError(f"{doing}: {url} does not answer ({error})")
+    return TargetError(f"{doing}: {type(error).__name__}: {error}")

@@ -1,0 +1,46 @@
+"""How much a changed field disturbs what is running."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+IN_PLACE = "in place"  # the autoscaler is told; no container is replaced
+ROLLING = "rolling"  # a new version; the App's containers are replaced one after the other
+REBUILD = "rebuild"  # the image is built anew, then rolling
+REPLACE = "replace"  # another identity: the URL changes
+
+TIERS = (IN_PLACE, ROLLING, REBUILD, REPLACE)  # the gravest last
+
+# What Modal keeps under an identity: with another value it is another thing, at another URL.
+IDENTITY = {"class_name", "routing.front_door", "routing.proxy_regions"}
+# The SDK has no way to unset these; only a deployment does.
+NEVER_UNSET = {"autoscaler.scaledown_window", "autoscaler.scaleup_window", "routing.target_inputs"}
+
+
+def tier_of(kind: str, path: str, after: Any, resource: Mapping[str, Any]) -> str:
+    """
+    The tier of a field that changes in a resource which stays.
+
+    Args:
+        kind: Of the resource, such as ``service``.
+        path: The field.
+        after: What it becomes; None: unset.
+        resource: The resource as it will be.
+    """
+    if kind == "image":
+        return ROLLING if path.startswith("files[") else REBUILD
+    if kind != "service":
+        return ROLLING
+    if path in IDENTITY:
+        return REPLACE
+    scales = path.startswith("autoscaler.") or (
+        path == "routing.target_inputs" and resource["routing"]["front_door"] == "server"
+    )
+    if scales and not (after is None and path in NEVER_UNSET):
+        return IN_PLACE
+    return ROLLING
+
+
+def gravest(tiers: Iterable[str | None]) -> str | None:
+    """The tier of several fields together; None of none."""
+    known = [TIERS.index(tier) for tier in tiers if tier is not None]
+    return TIERS[max(known)] if known else None
