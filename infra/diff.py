@@ -179,7 +179,7 @@ def _change(
 
 def _fields(before: Plain, after: Plain, live: Plain | None) -> Iterator[FieldChange]:
     follows = {**before.get("follows", {}), **after.get("follows", {})}
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     was, should = (recorded(before), recorded(after)) if live is not None else ({}, {})
     now = live or {}
     for path in dict.fromkeys([*old, *new, *now]):
@@ -199,13 +199,14 @@ def _fields(before: Plain, after: Plain, live: Plain | None) -> Iterator[FieldCh
         yield from _sequence(name, before.get(name, []), after.get(name, []))
 
 
-def _leaves(data: Plain, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(data: Plain, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A resource's values by their paths, but for the steps of images."""
     for key, held in data.items():
         if not path and key in ("name", "follows", "steps", "builds", "files"):
             continue
         if isinstance(held, Mapping):
             separator = " " if key in ("engine", "volumes") else "."
-            for inner, leaf in _leaves(held, "inner"):
+            for inner, leaf in leaves(held, "inner"):
                 yield f"{key}{separator}{inner}", leaf
         else:
             yield key, held

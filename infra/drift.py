@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from infra.configuration import recorded
-from infra.diff import FieldChange
+from infra.diff import FieldChange, leaves
 from infra.live import Deployment, Endpoint, Live, Stopped
 from infra.manifest import Manifest
 
@@ -80,7 +80,7 @@ def _services(manifest: Manifest, deployment: Deployment) -> Iterator[Drift]:
             yield Drift(address=address, what="is gone")
             continue
         endpoint = found[address]
-        fields = [*_fields(recorded(plain), endpoint.configuration)]
+        fields = [*_fields(plain, endpoint.configuration)]
         image = deployment.images.get(endpoint.name)
         if image and endpoint.image_id != image and deployment.newest.rolled_back_to is None:
             fields.append(FieldChange(path="image id", before=image, after=endpoint.image_id))
@@ -107,7 +107,9 @@ def _services(manifest: Manifest, deployment: Deployment) -> Iterator[Drift]:
             )
 
 
-def _fields(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[FieldChange]:
+def _fields(plain: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[FieldChange]:
+    was, written = recorded(plain), dict(leaves(plain))
     for path in dict.fromkeys([*was, *now]):
         if was.get(path) != now.get(path):
-            yield FieldChange(path=path, before=was.get(path), after=now.get(path), drifted=True)
+            before = written.get(path, was.get(path))
+            yield FieldChange(path=path, before=before, after=now.get(path), drifted=True)

@@ -288,6 +288,8 @@ def _reason(change: Change, containers: Mapping[str, int | None]) -> str:
             return "replace: it gets another URL"
     count = containers.get(change.address)
     if change.address.startswith("service."):
+        if count == 0:
+            return "rolling: no container runs now, so none is replaced"
         return f"rolling: {_containers(count)} replaced one after the other"
     return "rolling: a new version replaces all containers"
 
@@ -295,8 +297,6 @@ def _reason(change: Change, containers: Mapping[str, int | None]) -> str:
 def _containers(count: int | None) -> str:
     if count is None:
         return "the containers that run are"
-    if count == 0:
-        return "no container runs now; those that do are"
     return "1 container is" if count == 1 else f"{count} containers are"
 
 
