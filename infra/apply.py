@@ -1,6 +1,6 @@
 """The only module with consequences: a plan and its target in, the plan carried out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from infra.target import Target
 
 Tell = Callable[[str], None]
+Check = Callable[[], Awaitable[None]]
+
+
+async def _no_check() -> None:
+    """For whoever holds no lock that could be lost."""
 
 
 class ApplyFailed(InfraError):
     """An apply that stopped half-way; the message says what was done and what to run next."""
 
 
-async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
+async def apply(
+    plan: Plan, target: "Target", folder: Path, tell: Tell, check: Check = _no_check
+) -> Live:
     """
     Carry the plan out, App by App.
 
@@ -29,6 +36,7 @@ async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
         target: Where.
         folder: Where generated modules are put for the SDK to upload.
         tell: Takes one line for each thing that begins or is done.
+        check: Called before each App; raises when the App's lock was lost.
 
     Returns:
         What is deployed now.
@@ -46,6 +54,7 @@ async def apply(plan: Plan, target: "Target", folder: Path, tell: Tell) -> Live:
         doing, did = _doing(app)
         tell(f"app.{app.app}: {doing}...")
         try:
+            await check()
             await _carry_out(plan, app, before.deployments.get(app.app), target, folder)
         except InfraError as error:
             raise ApplyFailed(_half_way(plan, app, done, error)) from error

@@ -6,10 +6,11 @@ from typing import Any
 from infra.diff import Action, Change, FieldChange
 from infra.drift import Drift
 from infra.generated import unified_diff
-from infra.live import Deployment, Live
+from infra.live import Deployment, Live, outputs
+from infra.past import Version
 from infra.plan import Plan
 from infra.spell import one_line
-from infra.tiers import REPLACE
+from infra.tiers import REPLACE, gravest
 
 Style = Callable[[str, str], str]  # a text and the name of its colour in, the text to print out
 
@@ -60,7 +61,7 @@ def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> li
 
 
 def _ending(plan: Plan, style: Style) -> list[str]:
-    blocks = [*_cycled(plan), *_obstacles(plan, style)]
+    blocks = [*_cycled(plan), *_left_out(plan), *_obstacles(plan, style)]
     return [*blocks, summary(plan, style)]
 
 
@@ -112,19 +113,21 @@ def summary(plan: Plan, style: Style = plain) -> str:
     )
 
 
-def module_diffs(plan: Plan, deployed: Mapping[str, str]) -> str:
+def module_diffs(plan: Plan, deployed: Mapping[str, str], only: str | None = None) -> str:
     """
     What changes in the generated modules, as unified diffs.
 
     Args:
         plan: What would be done.
         deployed: The text that is there now, by App; an App that has none is missing.
+        only: The one App to tell of; None: all of them.
     """
     diffs = (
         unified_diff(
             deployed.get(app.app, ""), app.artifact.source if app.artifact else "", f"{app.app}.py"
         )
         for app in plan.apps
+        if only in (None, app.app)
     )
     return "\n".join(diff for diff in diffs if diff)
 
@@ -138,15 +141,70 @@ def status_text(live: Live, stack: str, apps: Sequence[str], now: float) -> str:
     return "\n\n".join([*lines, table([header, *rows])])
 
 
-def outputs_text(live: Live, apps: Sequence[str]) -> str:
+def outputs_text(live: Live) -> str:
     """Each service's URL."""
-    rows = [
-        (f"  {endpoint.name}", endpoint.url or "(no URL)")
-        for app in apps
-        if app in live.deployments
-        for endpoint in live.deployments[app].endpoints
-    ]
+    rows = [(f"  {name}", url or "(no URL)") for name, url in outputs(live).items()]
     return "\n".join(["Services:", table(rows)]) if rows else ""
+
+
+def done_text(plan: Plan, live: Live) -> str:
+    """What an apply has done, in words that tools which read Terraform's output look for."""
+    counts = plan.counts()
+    if plan.destroy:
+        return f"Destroy complete! Resources: {counts['destroy']} destroyed."
+    done = (
+        f"Apply complete! Resources: {counts['add']} added, {counts['change']} changed, "
+        f"{counts['destroy']} destroyed."
+    )
+    return "\n\n".join([done, outputs_text(live)])
+
+
+def drift_text(
+    plan: Plan, drift: Sequence[Drift], live: Live, now: float, style: Style = plain
+) -> str:
+    """What was changed outside of infra, and what can be done about it."""
+    if not drift:
+        return "\n\n".join(
+            [_header(plan, live, now), "No drift. What is deployed is as infra left it."]
+        )
+    advice = (
+        f"`infra apply {plan.stack_file}` brings back what the stack file says; to keep a change, "
+        "write it there."
+    )
+    return "\n\n".join([_header(plan, live, now), *drift_blocks(drift, now, style), advice])
+
+
+def plans_table(plans: Sequence[Plan], failures: Sequence[str]) -> str:
+    """Several stacks, a line each."""
+    rows: list[tuple[str, ...]] = [("STACK", "ADD", "CHANGE", "DESTROY", "DRIFT", "RESULT")]
+    for plan in plans:
+        counts = plan.counts()
+        result = "can't be applied" if plan.obstacles else plan_result(plan)
+        numbers = (str(counts[each]) for each in ("add", "change", "destroy"))
+        rows.append((plan.stack_file, *numbers, str(len([*plan.drift()])), result))
+    rows += [(name, "-", "-", "-", "-", "error") for name in failures]
+    return table(rows)
+
+
+def plan_result(plan: Plan) -> str:
+    """A plan in a word or two: the gravest that happens."""
+    if plan.is_empty():
+        return "no changes"
+    return gravest(app.tier for app in plan.apps) or "changes"
+
+
+def history_text(versions: Mapping[str, Sequence[Version]], now: float) -> str:
+    """Deployments, a table per App."""
+    blocks = []
+    for app, rows in versions.items():
+        cells = [("VERSION", "DEPLOYED", "BY", "COMMIT", "MANIFEST", "WHAT")]
+        for each in rows:
+            commit = f"{each.commit[:7]}{'*' if each.dirty else ''}" if each.commit else "-"
+            manifest = each.fingerprint[:12] if each.fingerprint else "-"
+            when = ago(now - each.at)
+            cells.append((f"v{each.version}", when, each.by, commit, manifest, each.what))
+        blocks.append(f"App {app}\n{table(cells)}" if rows else f"App {app}: not deployed")
+    return "\n\n".join(blocks)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -189,6 +247,12 @@ def _header(plan: Plan, live: Live, now: float) -> str:
     for app in plan.apps:
         lines.append(f"App {app.app}: {deployment_text(live.deployments.get(app.app), now)}")
     return "\n".join(lines)
+
+
+def _left_out(plan: Plan) -> list[str]:
+    if not plan.left_out:
+        return []
+    return [f"Left out by the command line, though they would change: {', '.join(plan.left_out)}"]
 
 
 def _obstacles(plan: Plan, style: Style) -> list[str]:

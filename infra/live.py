@@ -111,3 +111,18 @@ class Live:
     stopped: Mapping[str, Stopped] = attrs.field(factory=dict)
     volumes: Mapping[str, bool] = attrs.field(factory=dict)
     secrets: Mapping[str, bool] = attrs.field(factory=dict)
+
+
+def outputs(live: Live) -> dict[str, str | None]:
+    """Where each service answers, by its name in the stack."""
+    urls: dict[str, str | None] = {}
+    for deployment in live.deployments.values():
+        resources = deployment.manifest.resources if deployment.manifest else {}
+        names = {
+            plain["class_name"]: plain["name"]
+            for address, plain in resources.items()
+            if address.startswith("service.")
+        }
+        for endpoint in deployment.endpoints:
+            urls[names.get(endpoint.name, endpoint.name)] = endpoint.url
+    return urls

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -48,6 +48,30 @@ def load(path: Path) -> Stack:
             str(path), [f"{path}: {so}; a Stack is allowed; write stack = Stack('dev', apps=[...])"]
         )
     return stack
+
+
+def stack_files(paths: Iterable[Path]) -> list[Path]:
+    """
+    The files themselves, and of a folder those that define a ``stack``.
+
+    Raises:
+        InvalidStack: A folder holds none.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            files[path] = None
+            continue
+        found = [each for each in sorted(path.glob("*.py")) if _defines_a_stack(each)]
+        if not found:
+            raise InvalidStack(str(path), [_missing(path)])
+        files.update(dict.fromkeys(found))
+    return list(files)
+
+
+def _defines_a_stack(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"^stack\s*[:=]", text, re.MULTILINE) is not None
 
 
 def _execute(path: Path) -> ModuleType:

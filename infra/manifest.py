@@ -89,9 +89,8 @@ def _plain_resource(resource: Resource) -> dict[str, Any]:
         plain["engine"] = {each.flag: _words(each.values) for each in resource.arguments}
         plain["volumes"] = {mount.path: mount.volume.name for mount in resource.mounts}
         plain["follows"] = {each.flag: each.follows for each in resource.arguments if each.follows}
-        del plain["arguments"]
-        plain.pop("mounts", None)
-    return plain
+        plain["arguments"] = plain["mounts"] = None  # said by flag and by path instead
+    return _without_nothing(plain)
 
 
 def _plain(value: Any) -> Any:

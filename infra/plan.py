@@ -93,6 +93,7 @@ class Plan:
         obstacles: What stands in the way of an apply: `where: so; allowed; do`.
         commit: Git commit of the checkout, with ``-dirty`` behind it if there were changes beside
             it; None: not known.
+        left_out: Apps that would change, and that the command line left out.
     """
 
     stack: str
@@ -103,6 +104,7 @@ class Plan:
     apps: tuple[AppPlan, ...]
     obstacles: tuple[str, ...] = ()
     commit: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def changes(self) -> Iterator[Change]:
         """Every change, the gravest first; that of a Volume which Apps share, once."""

@@ -36,7 +36,8 @@ def from_json(text: bytes, name: str) -> Plan:
         if data.pop("format_version") != FORMAT:
             raise ValueError("another format")
         apps = tuple(map(_app, data.pop("apps")))
-        return Plan(apps=apps, obstacles=tuple(data.pop("obstacles")), **data)
+        obstacles, left_out = tuple(data.pop("obstacles")), tuple(data.pop("left_out"))
+        return Plan(apps=apps, obstacles=obstacles, left_out=left_out, **data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InfraError(
             f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "

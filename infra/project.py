@@ -25,6 +25,11 @@ class Project:
     stack: Stack
     artifacts: tuple[Artifact, ...]
 
+    @property
+    def environment(self) -> str | None:
+        """The Modal environment that the stack asks for."""
+        return self.stack.environment
+
     def app_names(self) -> list[str]:
         """The Apps' names."""
         return [artifact.app for artifact in self.artifacts]

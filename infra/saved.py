@@ -18,6 +18,11 @@ def save(plan: Plan, path: Path = PLAN) -> None:
     write_file(path, to_json(plan))
 
 
+def forget(path: Path = PLAN) -> None:
+    """Take the kept plan away."""
+    path.unlink(missing_ok=True)
+
+
 def saved(path: Path = PLAN) -> Plan:
     """
     Read a plan back.

@@ -1,24 +1,29 @@
 """A target for the length of one command: reads it, plans against it, carries plans out."""
 
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 import click
 
 from infra import apply as applying
-from infra import connection, display
-from infra.errors import TargetError, UsageError
-from infra.live import Live
+from infra import connection, display, past
+from infra.checkout import commit
+from infra.errors import InfraError, TargetError, UsageError
+from infra.live import Deployment, Live
+from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
 from infra.project import Project
 
 if TYPE_CHECKING:
+    from infra.lease import Lease
     from infra.target import Target
 
 MODULES = Path(".infra/modules")
@@ -30,11 +35,27 @@ class Declined(click.Abort):
     """The question was answered with something else than yes."""
 
 
+@attrs.frozen(kw_only=True)
+class Planned:
+    """
+    A plan with what it was made from.
+
+    Attributes:
+        plan: What would be done.
+        live: What was deployed.
+        modules: The text of the deployed modules by App, where it was asked for.
+    """
+
+    plan: Plan
+    live: Live
+    modules: Mapping[str, str]
+
+
+@attrs.frozen
 class Session:
     """What a command may do with its target."""
 
-    def __init__(self, target: "Target") -> None:
-        self._target = target
+    _target: "Target"
 
     def read_project(self, project: Project) -> Live:
         """What is deployed of a stack."""
@@ -52,18 +73,6 @@ class Session:
         """What is deployed of a plan's Apps."""
         return _reading(applying.read(plan, self._target))
 
-    def plan(self, project: Project, *, destroy: bool) -> tuple[Plan, Live]:
-        """What an apply, or a destroy, would do."""
-        live = self.read_project(project)
-        made = make_plan(
-            stack=project.stack.name,
-            stack_file=str(project.path),
-            artifacts=project.artifacts,
-            live=live,
-            destroy=destroy,
-        )
-        return made, live
-
     def deployed_modules(self, live: Live) -> dict[str, str]:
         """The text of each deployed module."""
 
@@ -72,21 +81,75 @@ class Session:
 
         return dict(zip(live.deployments, _reading(texts()), strict=True))
 
+    def plan(
+        self, project: Project, *, destroy: bool = False, adopt: bool = False
+    ) -> tuple[Plan, Live]:
+        """What an apply, or a destroy, would do."""
+        live = self.read_project(project)
+        made = make_plan(
+            stack=project.stack.name,
+            stack_file=str(project.path),
+            artifacts=project.artifacts,
+            live=live,
+            destroy=destroy,
+            adopt=adopt,
+            commit=commit(),
+        )
+        return made, live
+
+    def plan_rollback(
+        self, project: Project, app: str | None, version: str | None
+    ) -> tuple[Plan, Live]:
+        """What deploying an earlier version of one App again would do."""
+        live = self.read_project(project)
+        deployment = _one_app(project, live, app)
+        fingerprint = past.earlier(deployment, version)
+        artifact = _reading(self._target.artifact(project.stack.name, deployment.app, fingerprint))
+        if isinstance(artifact, str):
+            raise InfraError(f"app.{deployment.app}: can't be rolled back: {artifact}")
+        alone = attrs.evolve(live, deployments={deployment.app: deployment})
+        made = make_plan(
+            stack=project.stack.name,
+            stack_file=str(project.path),
+            artifacts=[artifact],
+            live=alone,
+        )
+        return made, alone
+
+    def history(self, project: Project, limit: int) -> dict[str, list[past.Version]]:
+        """The deployments of each App, the newest first."""
+        live = self.read_project(project)
+        shown: dict[str, list[past.Version]] = {}
+        for name in dict.fromkeys([*project.app_names(), *live.deployments]):
+            deployment = live.deployments.get(name)
+            if deployment is None:
+                shown[name] = []
+                continue
+            needed = [*past.fingerprints(deployment).values()][: limit + 1]
+            manifests = self._manifests(project, name, {each for each in needed if each})
+            shown[name] = past.versions(deployment, manifests)[:limit]
+        return shown
+
     def carry_out(
-        self, plan: Plan, live: Live, *, yes: bool, style: display.Style, known: bool = False
-    ) -> Live | None:
+        self,
+        plan: Plan,
+        live: Live,
+        *,
+        yes: bool,
+        style: display.Style,
+        lock_timeout: float = 0,
+        known: bool = False,
+    ) -> int:
         """
-        Show a plan, ask, do it.
+        Show a plan, ask, do it, say what was done.
 
         Args:
             plan: What to do.
             live: What the target says now.
             yes: Do not ask.
             style: Colours, or none.
+            lock_timeout: Seconds to wait for another apply.
             known: The plan was shown before, so that its list is enough.
-
-        Returns:
-            What is deployed then, or None: there was nothing to do.
 
         Raises:
             Declined: The answer was not yes.
@@ -96,25 +159,112 @@ class Session:
         show = display.list_text if known else display.plan_text
         click.echo(show(plan, live, time.time(), style))
         if plan.is_empty() and not plan.obstacles:
-            return None
-        if not yes and not plan.obstacles:
-            _ask(plan)
+            return 0
+        if not plan.obstacles:
+            question = "Do you want to perform these actions?"
+            if plan.destroy:
+                question = f"Do you really want to destroy all Apps of stack {plan.stack}?"
+            self.confirm(question, yes=yes)
         with _progress() as tell:
-            return asyncio.run(applying.apply(plan, self._target, MODULES, tell))
+            done = asyncio.run(self._apply(plan, lock_timeout, tell))
+        click.echo("\n" + display.done_text(plan, done))
+        return 0
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """
+        Ask, unless the answer is known.
+
+        Raises:
+            Declined: The answer was not yes.
+            UsageError: Nobody can be asked.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"{question} There is no terminal to ask at; an answer is needed; "
+                "run the same command with --yes"
+            )
+        click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
+        answer = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
+        if answer != "yes":
+            raise Declined
+
+    def lock_holders(self, project: Project) -> list["Lease"]:
+        """Who holds the locks of a stack's Apps."""
+        from infra.lock import holders
+
+        return _reading(holders(project.app_names(), environment=self._target.environment))
+
+    def unlock(self, project: Project) -> list["Lease"]:
+        """End the locks of a stack's Apps."""
+        from infra.lock import holder_of_this_process, unlock
+
+        return asyncio.run(
+            unlock(
+                project.app_names(),
+                stack=project.stack.name,
+                environment=self._target.environment,
+                holder=holder_of_this_process("unlock", os.environ),
+            )
+        )
+
+    async def _apply(self, plan: Plan, lock_timeout: float, tell: Callable[[str], None]) -> Live:
+        """Hold the locks of the Apps that change, and carry the plan out."""
+        from infra.lock import holder_of_this_process, locked
+
+        command = "destroy" if plan.destroy else "apply"
+        async with locked(
+            [app.app for app in plan.apps if app.changes],
+            stack=plan.stack,
+            environment=self._target.environment,
+            holder=holder_of_this_process(command, os.environ),
+            timeout=lock_timeout,
+            tell=tell,
+        ) as leases:
+            return await applying.apply(plan, self._target, MODULES, tell, leases.check)
+
+    def _manifests(self, project: Project, app: str, fingerprints: set[str]) -> dict[str, Manifest]:
+        async def read() -> dict[str, Manifest]:
+            stack = project.stack.name
+            found = await asyncio.gather(
+                *(self._target.manifest(stack, app, each) for each in fingerprints)
+            )
+            return {each.fingerprint: each for each in found if each}
+
+        return _reading(read())
 
 
 @contextmanager
-def session(target: str | None, environment: str | None) -> Iterator[Session]:
+def session(
+    target: str | None, environment: str | None, *, quiet: bool = False
+) -> Iterator[Session]:
     """
-    Connect to a target.
+    Connect to an environment of a target; see `sessions`.
+
+    Args:
+        target: ``modal``, ``local``, or None.
+        environment: The Modal environment, or None: the default one.
+        quiet: Do not say which target was chosen.
+    """
+    with sessions(target, quiet=quiet) as connect:
+        yield connect(environment)
+
+
+@contextmanager
+def sessions(
+    target: str | None, *, quiet: bool = False
+) -> Iterator[Callable[[str | None], Session]]:
+    """
+    Connect to a target, once for all of its environments.
 
     Args:
         target: ``modal``, ``local``, or None: where there are credentials for.
-        environment: The Modal environment, or None: the default one.
+        quiet: Do not say which target was chosen.
     """
     if target is None:
         target = connection.default_target()
-        if target == "local":
+        if target == "local" and not quiet:
             click.echo(
                 "No Modal credentials found: using the local control plane "
                 f"({connection.LOCAL_ROOT}). `modal setup` gives you some.\n"
@@ -122,7 +272,28 @@ def session(target: str | None, environment: str | None) -> Iterator[Session]:
     with connection.connected(target):
         from infra.target import Target
 
-        yield Session(Target(name=target, environment=environment))
+        name = target
+        yield lambda environment: Session(Target(name=name, environment=environment))
+
+
+def _one_app(project: Project, live: Live, app: str | None) -> Deployment:
+    """
+    The App that is meant.
+
+    Raises:
+        UsageError: None or several could be.
+    """
+    ours = {
+        name: each for name, each in live.deployments.items() if each.stack == project.stack.name
+    }
+    names = [app] if app is not None else list(ours)
+    if len(names) == 1 and names[0] in ours:
+        return ours[names[0]]
+    so = f"{app} is not deployed" if app is not None else f"{len(names)} Apps are deployed"
+    raise UsageError(
+        f"stack {project.stack.name}: {so}; one of {', '.join(ours) or 'none'} is allowed; "
+        "name it with --app"
+    )
 
 
 def _reading(answer: Coroutine[Any, Any, T]) -> T:
@@ -142,22 +313,6 @@ def _reading(answer: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(run())
     except TargetError as error:
         raise TargetError(f"{error}\nNothing was changed. Run the same command again.") from error
-
-
-def _ask(plan: Plan) -> None:
-    question = (
-        f"Do you really want to destroy all Apps of stack {plan.stack}?"
-        if plan.destroy
-        else "Do you want to perform these actions?"
-    )
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{question} There is no terminal to ask at; an answer is needed; "
-            "run the same command with --yes"
-        )
-    click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
-    if click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False) != "yes":
-        raise Declined
 
 
 @contextmanager

@@ -70,6 +70,10 @@ class Target:
             return f"there is no {path} in Volume {STATE_VOLUME}"
         return Artifact.of(manifest, text)
 
+    async def manifest(self, stack: str, app: str, fingerprint: str) -> Manifest | None:
+        """A stored record, or None where it can't be had any more."""
+        return (await self._reader(stack).record(app, fingerprint))[0]
+
     async def module(self, deployment: Deployment) -> str:
         """The text of the deployed module, as it was stored; empty where it can't be had."""
         stack, fingerprint = deployment.stack or "", deployment.fingerprint or ""

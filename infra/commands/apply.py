@@ -1,0 +1,61 @@
+"""`infra apply`: carries out a plan."""
+
+from pathlib import Path
+
+import click
+
+from infra.commands.options import (
+    ADOPT,
+    ENVIRONMENT,
+    LOCK_TIMEOUT,
+    PATH,
+    TARGET,
+    YES,
+    chosen,
+    style,
+)
+from infra.errors import UsageError
+
+
+@click.command()
+@click.argument("what", metavar="[STACK|PLAN]", required=False, type=PATH)
+@TARGET
+@ENVIRONMENT
+@ADOPT
+@LOCK_TIMEOUT
+@YES
+def command(
+    what: Path | None,
+    target: str | None,
+    environment: str | None,
+    adopt: bool,
+    lock_timeout: float,
+    yes: bool,
+) -> int:
+    """Carry out a plan: the last one, a saved one, or a fresh one of a stack file."""
+    from infra import saved
+    from infra.project import open_project
+    from infra.session import session
+
+    if what is not None and what.suffix == ".py":
+        project = open_project(what)
+        with session(chosen("apply", what, target), environment or project.environment) as there:
+            made, live = there.plan(project, adopt=adopt)
+            return there.carry_out(made, live, yes=yes, style=style(), lock_timeout=lock_timeout)
+    if target or environment or adopt:
+        raise UsageError(
+            "--target, --env, --adopt: a saved plan has its own; they are allowed with a stack "
+            "file; take them out, or run `infra apply STACK ...`"
+        )
+    made = saved.saved(what or saved.PLAN)
+    if what is None:
+        saved.check_stack(made, open_project(Path(made.stack_file)).artifacts)
+    with session(made.target, made.environment or None) as there:
+        return there.carry_out(
+            made,
+            there.read(made),
+            yes=yes or what is not None,
+            style=style(),
+            lock_timeout=lock_timeout,
+            known=True,
+        )

@@ -1,0 +1,40 @@
+"""`infra history`: an App's deployments."""
+
+import json
+import time
+from pathlib import Path
+
+import attrs
+import click
+
+from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none
+
+
+@click.command()
+@MAYBE_STACK
+@TARGET
+@ENVIRONMENT
+@click.option("--limit", default=10, help="Versions per App; by default 10.")
+@JSON
+def command(
+    stack_file: Path | None,
+    target: str | None,
+    environment: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """Show who deployed which version when, from which commit, and what it changed."""
+    from infra import display
+    from infra.project import open_project
+    from infra.session import session
+
+    stack_file, target, environment = last_if_none(stack_file, target, environment)
+    project = open_project(stack_file)
+    with session(target, environment or project.environment, quiet=as_json) as there:
+        versions = there.history(project, limit)
+    if as_json:
+        plain = {app: [attrs.asdict(each) for each in rows] for app, rows in versions.items()}
+        click.echo(json.dumps(plain, indent=2, sort_keys=True))
+    else:
+        click.echo(display.history_text(versions, time.time()))
+    return 0

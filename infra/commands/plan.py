@@ -1,0 +1,164 @@
+"""`infra plan`: what an apply would do."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.commands.options import ADOPT, ENVIRONMENT, JSON, PATH, TARGET, style
+from infra.errors import InfraError, UsageError
+
+if TYPE_CHECKING:
+    from infra.plan import Plan
+    from infra.project import Project
+    from infra.session import Planned
+
+
+@click.command()
+@click.argument("stacks", metavar="STACK...", nargs=-1, required=True, type=PATH)
+@TARGET
+@ENVIRONMENT
+@ADOPT
+@click.option("--target-service", "only", multiple=True, metavar="NAME", help="Only its App.")
+@click.option("--exclude", multiple=True, metavar="NAME", help="Leave the service's App out.")
+@click.option("--diff", "show_diff", is_flag=True, help="Show the modules' text, too.")
+@click.option("--concise", is_flag=True, help="List what changes, without the fields.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
+@click.option("--out", type=PATH, help="Save the plan there, to apply exactly that.")
+@JSON
+@click.option("--json-into", type=PATH, help="Write the plan as JSON there, too.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a pull request.")
+@click.option("--markdown-into", type=PATH, help="Write it for a pull request there, too.")
+def command(
+    stacks: tuple[Path, ...],
+    target: str | None,
+    environment: str | None,
+    adopt: bool,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    show_diff: bool,
+    concise: bool,
+    detailed_exitcode: bool,
+    out: Path | None,
+    as_json: bool,
+    json_into: Path | None,
+    as_markdown: bool,
+    markdown_into: Path | None,
+) -> int:
+    """
+    Show what an apply would do; nothing is changed.
+
+    STACK is a stack file, or a folder of them. The plan of a single stack is kept for `infra
+    apply`.
+    """
+    from infra import display, saved
+    from infra.load import stack_files
+    from infra.narrow import narrow
+    from infra.session import Planned, sessions
+
+    files = stack_files(stacks)
+    if out and len(files) > 1:
+        raise UsageError("--out: there are several stacks; a plan file holds one; name one stack")
+    quiet = as_json or as_markdown
+    projects, failures = _open(files)
+    planned: list[Planned] = []
+    with sessions(target, quiet=quiet) as connect:
+        for project in projects:
+            there = connect(environment or project.environment)
+            made, live = there.plan(project, adopt=adopt)
+            made = narrow(made, only=only, exclude=exclude)
+            wants_text = show_diff or as_markdown or markdown_into
+            before = there.deployed_modules(live) if wants_text else {}
+            planned.append(Planned(plan=made, live=live, modules=before))
+            if quiet:
+                continue
+            show = display.list_text if concise else display.plan_text
+            click.echo(show(made, live, time.time(), style()))
+            if show_diff:
+                click.echo("\n" + display.module_diffs(made, before))
+            if len(files) > 1:
+                click.echo()
+    if as_json or json_into:
+        _write(_json(planned, failed=bool(failures)), as_json, json_into)
+    if as_markdown or markdown_into:
+        _write(_markdown(planned), as_markdown, markdown_into)
+    plans = [each.plan for each in planned]
+    if len(files) == 1:
+        [plan] = plans
+        saved.save(plan, out or saved.PLAN)
+        if not quiet:
+            _next_step(plan, out)
+    else:
+        saved.forget()  # a later `infra apply` must not carry out an older plan than these
+        if not quiet:
+            click.echo(display.plans_table(plans, failures))
+    return _exit_code(plans, failures, detailed_exitcode)
+
+
+def _open(files: Sequence[Path]) -> tuple[list["Project"], list[str]]:
+    """
+    The projects, and the names of those that can't be opened, which are told.
+
+    Raises:
+        InfraError: There is but one, and it can't be opened.
+    """
+    from infra.project import open_project
+
+    projects: list[Project] = []
+    failures: list[str] = []
+    for file in files:
+        try:
+            projects.append(open_project(file))
+        except InfraError as error:
+            if len(files) == 1:
+                raise
+            failures.append(str(file))
+            click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+    return projects, failures
+
+
+def _json(planned: Sequence["Planned"], *, failed: bool) -> str:
+    from infra.show_json import plan_json_text
+
+    return plan_json_text([(each.plan, each.live) for each in planned], errored=failed)
+
+
+def _markdown(planned: Sequence["Planned"]) -> str:
+    from infra import display
+    from infra.markdown import markdown
+
+    diffs = {
+        app.app: display.module_diffs(each.plan, each.modules, only=app.app)
+        for each in planned
+        for app in each.plan.apps
+        if app.changes
+    }
+    return markdown([(each.plan, each.live) for each in planned], diffs)
+
+
+def _write(text: str, to_screen: bool, path: Path | None) -> None:
+    from infra.files import write_file
+
+    if to_screen:
+        click.echo(text)
+    if path:
+        write_file(path, text.encode() + b"\n")
+
+
+def _next_step(plan: "Plan", out: Path | None) -> None:
+    if plan.is_empty() or plan.obstacles:
+        return
+    if out:
+        click.echo(f"\nSaved the plan to: {out}\nTo perform exactly these actions, run:")
+        click.echo(f"  infra apply {out}")
+    else:
+        click.echo("\nTo perform exactly these actions, run `infra apply`.")
+
+
+def _exit_code(plans: Sequence["Plan"], failures: Sequence[str], detailed: bool) -> int:
+    """The most severe of all stacks: an error, then changes, then nothing to do."""
+    if failures or any(plan.obstacles for plan in plans):
+        return 1
+    return 2 if detailed and not all(plan.is_empty() for plan in plans) else 0

@@ -1,0 +1,40 @@
+"""`infra synth`: the generated modules."""
+
+from pathlib import Path
+
+import click
+
+from infra.commands.options import PATH, STACK
+from infra.errors import InfraError
+
+
+@click.command()
+@STACK
+@click.option(
+    "--out", type=PATH, help="Folder to write to; by default `generated` beside the stack file."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
+def command(stack_file: Path, out: Path | None, check: bool) -> int:
+    """Write the Modal modules of a stack, one per App."""
+    from infra import generated
+    from infra.project import open_project
+
+    project = open_project(stack_file)
+    place = generated.folder(stack_file, project.stack.name, out)
+    files = generated.compare(project.artifacts, place)
+    stale = [file for file in files if not file.is_current]
+    for file in stale:
+        if check:
+            click.echo(file.diff())
+        else:
+            generated.write(file)
+            click.echo(f"{'removed' if file.after is None else 'wrote'} {file.path}")
+    if check and stale:
+        raise InfraError(
+            f"{', '.join(str(file.path) for file in stale)}: out of date; generated files are as "
+            f"the stack file says; run `infra synth {stack_file}` and commit what it writes"
+        )
+    if not stale:
+        are = "file is" if len(files) == 1 else "files are"
+        click.echo(f"{len(files)} generated {are} up to date.", err=True)
+    return 0
