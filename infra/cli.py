@@ -1,5 +1,6 @@
 """The command line: finds the command, and turns what it raises into text with an exit code."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ class Commands(click.Group):
         """Run the command line and exit."""
         if kwargs.get("standalone_mode") is False:
             return super().main(*args, **kwargs)
+        gc.disable()  # a command lives for a second: collecting takes more than it frees
         with _exiting():
             sys.exit(super().main(*args, **{**kwargs, "standalone_mode": False}))
 

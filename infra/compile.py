@@ -4,6 +4,7 @@ import functools
 import hashlib
 import itertools
 import keyword
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest, manifest
 from infra.resources import (
     AppResources,
     Argument,
-    Autoscaler,
     Image,
     ImageStep,
     Service,
@@ -37,6 +37,12 @@ from infra.spell import (
 )
 
 HERE = Path(__file__).parent
+# The lines of decorators that can be changed while an App runs; each argument has its own line.
+SCALING = re.compile(
+    r"^    (min_containers|max_containers|buffer_containers|scaleup_window|scaledown_window"
+    r"|target_concurrency)=.*\n",
+    re.MULTILINE,
+)
 APP_STATEMENT = "\0"  # can't stand in source text otherwise: literals and comments escape it
 MODAL_STARTUP_TIMEOUT = 300  # seconds; modal 1.6: startup_timeout, if unset, is timeout
 
@@ -70,30 +76,15 @@ def compile_app(app: AppResources) -> Artifact:
     The App's module; the same resources always give the same bytes.
 
     The fingerprint that the text carries is that of a manifest which covers the text, so the text
-    is rendered without the statement that holds the tags first; and without the autoscaler's
-    settings, or a change of those alone would look like one of the module.
+    is rendered without the statement that holds the tags first; and its digest is without the
+    autoscaler's settings, or a change of those alone would look like one of the module.
     """
     bare = _render(app)
-    record = manifest(app, hashlib.sha256(_render(_unscaled(app)).encode()).hexdigest())
+    record = manifest(app, hashlib.sha256(SCALING.sub("", bare).encode()).hexdigest())
     tags = {FINGERPRINT_TAG: record.fingerprint, STACK_TAG: app.stack}
     statement_of_app = statement("app", call("modal.App", app.app, tags=OpenDict(tags), open=True))
     source = bare.replace(APP_STATEMENT, statement_of_app)
     return Artifact(app=app.app, module=module_name(app.app), source=source, manifest=record)
-
-
-def _unscaled(app: AppResources) -> AppResources:
-    """The App without what can be changed while it runs."""
-    services = tuple(
-        attrs.evolve(
-            service,
-            autoscaler=Autoscaler(min_containers=0),
-            routing=attrs.evolve(service.routing, target_inputs=None)
-            if service.routing.front_door == "server"
-            else service.routing,
-        )
-        for service in app.services
-    )
-    return attrs.evolve(app, services=services)
 
 
 def _render(app: AppResources) -> str:

@@ -17,8 +17,11 @@ def command() -> None:
 @click.option("--port", default=0, help="Port; by default a free one.")
 def up(port: int) -> int:
     """Run it in the foreground until Ctrl-C; other commands find it by themselves."""
+    import gc
+
     from infra.local.serving import serve
 
+    gc.enable()  # unlike other commands, this one goes on for days
     return serve(LOCAL_ROOT, port)
 
 

@@ -3,11 +3,14 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from infra import display
 from infra.errors import UsageError
+
+if TYPE_CHECKING:
+    from infra.display import Style
 
 PATH = click.Path(path_type=Path)
 STACK = click.argument("stack_file", metavar="STACK", type=PATH)
@@ -85,8 +88,10 @@ def chosen(command: str, stack_file: Path, target: str | None) -> str:
     )
 
 
-def style() -> display.Style:
+def style() -> "Style":
     """Colours on a terminal, unless NO_COLOR says otherwise."""
+    from infra import display
+
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return display.plain
     return lambda text, colour: (
