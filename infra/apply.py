@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.drift import endpoints
+from infra.comparison import endpoints
 from infra.errors import InfraError, StalePlan
 from infra.live import Deployment, Live
 from infra.manifest import Manifest

@@ -23,7 +23,22 @@ READABLE = (
     "autoscaler.scaleup_window",
     "autoscaler.scaledown_window",
     "port",
+    "startup_timeout",  # of the `server` front door; Modal does not tell the other one's
+    # Which of these infra sets none, so that each of them is somebody else's work.
+    "block_network",
+    "cloud",
+    "ephemeral_disk",
+    "h2_enabled",
+    "nonpreemptible",
+    "restrict_modal_access",
+    "retries",
+    "schedule",
+    "sessioned",
+    "single_use_containers",
+    "timeout",
+    "image id",  # where it is not the one that infra left
 )
+MODAL_TIMEOUT = 300  # seconds; modal 1.6: both startup_timeout and timeout, if unset
 NOTHING: tuple[Any, ...] = (None, 0, False, "", [], {})
 
 
@@ -39,7 +54,10 @@ def recorded(service: Mapping[str, Any]) -> dict[str, Any]:
     Nothing, zero and empty are one: Modal's messages do not tell them apart.
     """
     volumes = {f"volumes {path}": name for path, name in service.get("volumes", {}).items()}
-    return normal({**{path: _at(service, path) for path in READABLE}, **volumes})
+    held = {path: _at(service, path) for path in READABLE}
+    is_server = held["routing.front_door"] == "server"
+    held["startup_timeout"] = (held["startup_timeout"] or MODAL_TIMEOUT) if is_server else None
+    return normal({**held, **volumes})
 
 
 def normal(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,11 +68,13 @@ def normal(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def _normal(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for path, value in items:
         if path == "gpu":
-            value = [gpu if ":" in gpu else f"{gpu}:1" for gpu in map(str.upper, value)]
+            value = [gpu if ":" in gpu else f"{gpu}:1" for gpu in map(str.upper, value or [])]
         elif path == "routing.proxy_regions":
             value = list(value or [])[:1]  # the SDK tells only the first
         elif path == "secrets":
             value = sorted(value or [])
+        elif path == "timeout" and value == MODAL_TIMEOUT:
+            value = None
         if value not in NOTHING:
             yield path, value
 

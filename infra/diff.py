@@ -120,7 +120,7 @@ def diff(
     changes = [
         change
         for address in dict.fromkeys([*old, *new])
-        if (change := _change(address, old.get(address), new.get(address), live))
+        if (change := _change(address, old, new, live))
     ]
     only_in_place = all(change.tier == IN_PLACE for change in changes)
     if before and after and before.module != after.module and only_in_place:
@@ -150,9 +150,13 @@ def _resources(manifest: Manifest | None) -> dict[str, Plain]:
 
 
 def _change(
-    address: str, before: Plain | None, after: Plain | None, live: Configurations | None
+    address: str,
+    old: Mapping[str, Plain],
+    new: Mapping[str, Plain],
+    live: Configurations | None,
 ) -> Change | None:
-    kind = address.partition(".")[0]
+    before, after = old.get(address), new.get(address)
+    kind, _, name = address.partition(".")
     if kind == "service" and live is not None and address not in live:
         before = ABSENT
     now = live.get(address) if live and kind == "service" else None
@@ -160,8 +164,9 @@ def _change(
     fields = tuple(_fields(before or {}, after or {}, now if stays else None))
     if stays:
         assert after is not None
+        builds = new.get(f"image.{name}", {}).get("builds", ())
         fields = tuple(
-            attrs.evolve(field, tier=tier_of(kind, field.path, field.after, after))
+            attrs.evolve(field, tier=tier_of(kind, field.path, field.after, after, builds))
             for field in fields
         )
     if before is after is ABSENT or (stays and not fields):
@@ -234,4 +239,5 @@ def step_text(step: Plain) -> str:
         call = Call(step["call"], tuple(step.get("args", ())), kwargs)
     else:
         call = Call("run", (" ".join(step["command"]),))
-    return one_line(call)
+    content = f" with content {step['content'][:12]}" if "content" in step else ""
+    return one_line(call) + content

@@ -5,9 +5,17 @@ from typing import Any
 
 import attrs
 
+from infra.comparison import (
+    changed_images,
+    configurations,
+    endpoints,
+    services,
+    strangers,
+    with_images,
+)
 from infra.configuration import recorded
 from infra.diff import FieldChange, leaves
-from infra.live import Deployment, Endpoint, Live, Stopped
+from infra.live import Deployment, Live, Stopped
 from infra.manifest import Manifest
 
 
@@ -31,19 +39,16 @@ class Drift:
     fields: tuple[FieldChange, ...] = ()
 
 
-def endpoints(manifest: Manifest, deployment: Deployment) -> dict[str, Endpoint]:
-    """The deployed services by their addresses in a manifest; one that is gone is missing."""
-    by_class = {endpoint.name: endpoint for endpoint in deployment.endpoints}
-    classes = {
-        address: plain["class_name"]
-        for address, plain in manifest.resources.items()
-        if address.startswith("service.")
-    }
-    return {address: by_class[name] for address, name in classes.items() if name in by_class}
+def app_drift(name: str, live: Live, stack: str, wanted: str | None = None) -> Iterator[Drift]:
+    """
+    How an App differs from its record.
 
-
-def app_drift(name: str, live: Live, stack: str) -> Iterator[Drift]:
-    """How an App differs from its record."""
+    Args:
+        name: The App's.
+        live: The target.
+        stack: The App's owner.
+        wanted: Fingerprint of what it should be; who went back to that has changed nothing.
+    """
     deployment = live.deployments.get(name)
     if deployment is None:
         if name in live.stopped:
@@ -58,10 +63,10 @@ def app_drift(name: str, live: Live, stack: str) -> Iterator[Drift]:
     if deployment.manifest is None:
         yield Drift(address=f"app.{name}", what=f"lost its record: {deployment.record_problem}")
         return
-    if newest.rolled_back_to is not None:
+    if deployment.is_rolled_back and deployment.fingerprint != wanted:
         what = f"was rolled back to v{newest.rolled_back_to}"
         yield Drift(address=f"app.{name}", what=what, by=newest.by, at=newest.at)
-    yield from _services(deployment.manifest, deployment)
+    yield from _changed(deployment.manifest, deployment)
     for address in deployment.manifest.resources:
         if live.volumes.get(address.removeprefix("volume.")) is False:
             yield Drift(address=address, what="was deleted")
@@ -71,40 +76,34 @@ def _stopped(name: str, stopped: Stopped) -> Drift:
     return Drift(address=f"app.{name}", what="was stopped", by=stopped.by, at=stopped.at)
 
 
-def _services(manifest: Manifest, deployment: Deployment) -> Iterator[Drift]:
-    found = endpoints(manifest, deployment)
-    for address, plain in manifest.resources.items():
-        if not address.startswith("service."):
-            continue
+def _changed(manifest: Manifest, deployment: Deployment) -> Iterator[Drift]:
+    newest = deployment.newest
+    manifest = with_images(manifest, changed_images(deployment))
+    found, now = endpoints(manifest, deployment), configurations(manifest, deployment)
+    for address, plain in services(manifest):
         if address not in found:
-            yield Drift(address=address, what="is gone")
+            yield Drift(address=address, what="is gone", by=newest.by, at=newest.at)
             continue
-        endpoint = found[address]
-        fields = [*_fields(plain, endpoint.configuration)]
-        image = deployment.images.get(endpoint.name)
-        if image and endpoint.image_id != image and deployment.newest.rolled_back_to is None:
-            fields.append(FieldChange(path="image id", before=image, after=endpoint.image_id))
-        if not fields:
-            continue
-        scaled = [endpoint.overrides[f.path] for f in fields if f.path in endpoint.overrides]
-        if len(scaled) == len(fields):
-            last = max(scaled, key=lambda override: override.at)
+        fields = [*_fields(plain, now[address])]
+        overrides = found[address].overrides
+        scaled = tuple(field for field in fields if field.path in overrides)
+        deployed = tuple(field for field in fields if field.path not in overrides)
+        if deployed:
+            yield Drift(
+                address=address, what="has changed", by=newest.by, at=newest.at, fields=deployed
+            )
+        if scaled:
+            last = max((overrides[field.path] for field in scaled), key=lambda each: each.at)
             yield Drift(
                 address=address,
                 what="autoscaler was overridden",
                 by=last.by,
                 at=last.at,
-                fields=tuple(fields),
+                fields=scaled,
             )
-        else:
-            newest = deployment.newest
-            yield Drift(
-                address=address,
-                what="has changed",
-                by=newest.by,
-                at=newest.at,
-                fields=tuple(fields),
-            )
+    for endpoint in strangers(manifest, deployment):
+        address = f"service.{endpoint.name}"
+        yield Drift(address=address, what="was added", by=newest.by, at=newest.at)
 
 
 def _fields(plain: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[FieldChange]:

@@ -23,6 +23,7 @@ class Endpoint:
         containers: How many run now, or None where Modal does not say.
         image_id: Of the image that it runs.
         configuration: What Modal reports of it, by the paths of the manifest.
+        defaults: What Modal takes for what it does not report, by path.
         overrides: By path, where its autoscaler was changed while it ran.
     """
 
@@ -32,7 +33,13 @@ class Endpoint:
     containers: int | None = None
     image_id: str | None = None
     configuration: Mapping[str, Any] = attrs.field(factory=dict)
+    defaults: Mapping[str, Any] = attrs.field(factory=dict)
     overrides: Mapping[str, "Override"] = attrs.field(factory=dict)
+
+    def beside(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Its configuration, with the defaults that a record spells out spelled out, too."""
+        spelled = {path: value for path, value in self.defaults.items() if path in recorded}
+        return {**spelled, **self.configuration}
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +58,7 @@ class Deployment:
         endpoints: Its services.
         images: What each class's image was right after infra deployed it, where that is known.
         has_receipts: Whether infra has deployed an App of that name and not destroyed it.
+        applied: The last version that infra has deployed or scaled, or 0.
     """
 
     app: str
@@ -63,6 +71,12 @@ class Deployment:
     endpoints: tuple[Endpoint, ...] = ()
     images: Mapping[str, str] = attrs.field(factory=dict)
     has_receipts: bool = False
+    applied: int = 0
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether somebody went back to an earlier version, and infra has done nothing since."""
+        return self.newest.rolled_back_to is not None and self.version > self.applied
 
     @property
     def newest(self) -> "Deployed":

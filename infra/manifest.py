@@ -96,8 +96,9 @@ def _plain_resource(resource: Resource) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Plain data; comments are for readers of the module and no part of the record."""
     match value:
-        case ImageStep(method=method, args=args, kwargs=kwargs):
+        case ImageStep(method=method, args=args, kwargs=kwargs, content=content):
             step = {"call": method, "args": args, "kwargs": dict(kwargs)}
+            step |= {"content": content} if content else {}
             # As it will be read back, in the order of the keys and with lists for tuples;
             # otherwise an unchanged step would differ from its own record.
             return json.loads(canonical(_without_nothing(step)))

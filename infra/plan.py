@@ -1,14 +1,21 @@
 """What a stack asks for and what is deployed in, everything that an apply would do out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from infra.comparison import (
+    configurations,
+    endpoints,
+    image_of,
+    with_changed_images,
+    with_strangers,
+)
 from infra.compile import Artifact
 from infra.diff import Action, Change, diff
-from infra.drift import Drift, app_drift, endpoints
+from infra.drift import Drift, app_drift
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
 from infra.tiers import IN_PLACE, gravest
@@ -116,7 +123,8 @@ class Plan:
 
     def drift(self) -> Iterator[Drift]:
         """Everything that was changed outside of infra, once."""
-        yield from {each.address: each for app in self.apps for each in app.drift}.values()
+        drift = (each for app in self.apps for each in app.drift)
+        yield from {(each.address, each.what): each for each in drift}.values()
 
     def counts(self) -> Counter[str]:
         """How many resources are added, changed, destroyed and forgotten."""
@@ -173,7 +181,9 @@ def make_plan(
             continue
         is_foreign = deployment is not None and deployment.stack != stack
         plan = _app_plan(name, artifact, deployment, live, kept)
-        plan = attrs.evolve(plan, drift=tuple(app_drift(name, live, stack)), adopted=is_foreign)
+        fingerprint = artifact.manifest.fingerprint if artifact else None
+        drift = tuple(app_drift(name, live, stack, fingerprint))
+        plan = attrs.evolve(plan, drift=drift, adopted=is_foreign)
         if deployment and is_foreign and (destroy or not adopt):
             obstacles.append(_not_ours(deployment, stack, destroy))
             plan = attrs.evolve(plan, changes=() if destroy else plan.changes)
@@ -210,74 +220,39 @@ def _app_plan(
     kept: set[str],
 ) -> AppPlan:
     after = artifact.manifest if artifact else None
-    before, configurations, containers = None, None, {}
+    before, now, containers = None, None, {}
     if deployment is not None:
-        before = deployment.manifest or _from_live(deployment, after)
+        before, after = with_changed_images(deployment, with_strangers(deployment, after), after)
         running = endpoints(before, deployment)
         containers = {address: each.containers for address, each in running.items()}
-        configurations = {address: each.configuration for address, each in running.items()}
-    found = diff(
-        _really_there(before, live),
-        _not_yet_there(after, live, before),
-        configurations if deployment and deployment.manifest else None,
-    )
+        now = configurations(before, deployment)
+    found = diff(_really_there(before, live), _not_yet_there(after, live, before), now)
     changes = tuple(
-        attrs.evolve(change, reason=_reason(change, containers))
+        attrs.evolve(change, reason=_reason(change, containers, after))
         for change in found
         if change.action is not Action.FORGET or change.address not in kept
     )
     tier = gravest(change.tier for change in changes)
     cycles = deployment is not None and after is not None and tier not in (None, IN_PLACE)
     changed = {change.address for change in changes}
+    untouched = [each for each in containers if not {each, image_of(each)} & changed]
     return AppPlan(
         app=name,
         base=base_of(deployment),
         artifact=artifact,
         changes=changes,
         cycled=tuple(
-            Cycled(address=address, containers=count)
-            for address, count in containers.items()
-            if cycles and address not in changed
+            Cycled(address=address, containers=containers[address])
+            for address in untouched
+            if cycles
         ),
     )
 
 
-def _from_live(deployment: Deployment, after: Manifest | None) -> Manifest:
-    """The record of an App that has none, from what Modal reports: its services, no more."""
-    wanted = after.resources if after else {}
-    addresses = {
-        plain["class_name"]: address
-        for address, plain in wanted.items()
-        if address.startswith("service.")
-    }
-    resources: dict[str, Mapping[str, Any]] = {
-        # It has an image, though of which steps Modal does not tell.
-        f"image.{addresses[each.name].removeprefix('service.')}": {}
-        for each in deployment.endpoints
-        if each.name in addresses
-    }
-    for each in deployment.endpoints:
-        address = addresses.get(each.name, f"service.{each.name}")
-        resources[address] = {"class_name": each.name, **_nested(each.configuration)}
-    return Manifest(
-        stack=deployment.stack or "", app=deployment.app, module="", resources=resources
-    )
-
-
-def _nested(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths such as ``routing.region`` as the manifest's nested data."""
-    nested: dict[str, Any] = {}
-    for path, value in configuration.items():
-        outer, found, inner = path.partition(" " if path.startswith("volumes ") else ".")
-        if found:
-            nested.setdefault(outer, {})[inner] = value
-        else:
-            nested[path] = value
-    return nested
-
-
-def _reason(change: Change, containers: Mapping[str, int | None]) -> str:
+def _reason(change: Change, containers: Mapping[str, int | None], after: Manifest | None) -> str:
     """One line on what the change does to what is running."""
+    name = change.address.partition(".")[2]
+    builds = after.resources.get(f"image.{name}", {}).get("builds", ()) if after else ()
     if change.action in (Action.CREATE, Action.FORGET, Action.DELETE):
         count = containers.get(change.address)
         return f"{_containers(count)} stopped" if count else ""
@@ -285,7 +260,7 @@ def _reason(change: Change, containers: Mapping[str, int | None]) -> str:
         case "in place":
             return "in place: no container is replaced"
         case "rebuild":
-            return f"rebuild: {_rebuilt(change)}, then rolling"
+            return f"rebuild: {_rebuilt(change, builds)}, then rolling"
         case "replace":
             return "replace: it gets another URL"
     count = containers.get(change.address)
@@ -302,20 +277,26 @@ def _containers(count: int | None) -> str:
     return "1 container is" if count == 1 else f"{count} containers are"
 
 
-def _rebuilt(change: Change) -> str:
+def _rebuilt(change: Change, builds: Iterable[Mapping[str, Any]]) -> str:
     """From which step on, and which commands run again because of that."""
-    after = change.after or {}
-    steps = len(after.get("steps", ()))
-    indices = [
+    commands = "`, `".join(" ".join(build["command"]) for build in builds)
+    again = [f"`{commands}` runs again"] if commands else []
+    if change.address.startswith("service."):
+        return "; ".join(["a command of its image is given other arguments", *again])
+    steps = len((change.after or {}).get("steps", ()))
+    changed = [
         int(field.path.removeprefix("steps[").rstrip("]"))
         for field in change.fields
         if field.path.startswith("steps[")
     ]
-    commands = [" ".join(build["command"]) for build in after.get("builds", ())]
-    again = f"; `{'`, `'.join(commands)}` runs again" if commands else ""
-    if not indices:
-        return f"its steps are kept{again}"
-    return f"from step {min(indices) + 1} of {steps} on{again}"
+    first = min(changed, default=None)
+    if first is None:
+        where = "its steps are kept"
+    elif first >= steps:
+        where = f"it ends with step {steps}"
+    else:
+        where = f"from step {first + 1} of {steps} on"
+    return "; ".join([where, *again])
 
 
 def _really_there(manifest: Manifest | None, live: Live) -> Manifest | None:

@@ -38,7 +38,7 @@ def from_json(text: bytes, name: str) -> Plan:
         apps = tuple(map(_app, data.pop("apps")))
         obstacles, left_out = tuple(data.pop("obstacles")), tuple(data.pop("left_out"))
         return Plan(apps=apps, obstacles=obstacles, left_out=left_out, **data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InfraError(
             f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "
             "is allowed; run `infra plan` again"

@@ -6,6 +6,7 @@ import attrs
 
 from infra.compile import Artifact, compile_app
 from infra.load import load
+from infra.local_files import with_contents
 from infra.lower import lower
 from infra.stack import Stack
 
@@ -49,5 +50,6 @@ def open_project(path: Path) -> Project:
         InvalidStack: With all of its problems.
     """
     stack = load(path)
-    artifacts = tuple(compile_app(app) for app in lower(stack, str(path)))
+    apps = lower(stack, str(path))
+    artifacts = tuple(compile_app(with_contents(app, str(path), Path())) for app in apps)
     return Project(path=path, stack=stack, artifacts=artifacts)

@@ -8,16 +8,19 @@ import attrs
 import modal
 import modal.config
 import modal.exception
-from modal.types import FunctionInfo
+from modal.types import FunctionInfo, VolumeMountInfo
 
 from infra.configuration import normal
 from infra.errors import TargetError
 from infra.live import Deployment, Endpoint, Live, Stopped
 from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
 from infra.records import STATE_VOLUME, Kept, kept, record_path
+from infra.resources import Autoscaler
 from infra.stub import history, scaling
 
 T = TypeVar("T")
+AUTOSCALER = [field.name for field in attrs.fields(Autoscaler)]
+TARGETS = ("target_concurrency", "target_concurrency_float")  # a server has one of them
 NOT_FOUND = (modal.exception.NotFoundError, FileNotFoundError)
 
 
@@ -166,24 +169,18 @@ class Reader:
 
     async def _endpoint(self, key: str, function_id: str, is_server: bool) -> Endpoint:
         function = modal.Function.from_id(function_id)
+        if is_server:  # what its own handle tells leaves the limit of concurrent requests out
+            function = modal.Server.from_id(function_id)._get_service_function()
         doing = f"asking for {key}"
         await ask(doing, function.hydrate.aio())
-        info, urls, stats, scales = await asyncio.gather(
-            ask(doing, function.info.aio()),
+        info = await ask(doing, function.info.aio())
+        urls, stats, scales, volumes, secrets = await asyncio.gather(
             ask(doing, function._experimental_get_flash_urls.aio()),
             ask(doing, function.get_current_stats.aio()),
             ask(doing, scaling(function_id)),
+            asyncio.gather(*(self._mounted(*each) for each in info.volumes.items())),
+            asyncio.gather(*map(self._secret_name, info.secrets)),
         )
-        volumes = {path: mount.volume_id for path, mount in info.volumes.items()}
-        names = await asyncio.gather(
-            *map(self._volume_name, volumes.values()), *map(self._secret_name, info.secrets)
-        )
-        settings = {f"autoscaler.{name}": value for name, value in scales.settings.items()}
-        if is_server:
-            settings["routing.target_inputs"] = settings.pop(
-                "autoscaler.target_concurrency_float", None
-            )
-        mounts = zip(volumes, names[: len(volumes)], strict=True)
         return Endpoint(
             name=key.removesuffix(".*"),
             function_id=function_id,
@@ -193,13 +190,22 @@ class Reader:
             configuration=normal(
                 {
                     **_configuration(info, is_server),
-                    **settings,
-                    "secrets": names[len(volumes) :],
-                    **{f"volumes {path}": name for path, name in mounts},
+                    **_by_path(scales.settings, is_server),
+                    **dict(volumes),
+                    "secrets": secrets,
                 }
             ),
-            overrides={f"autoscaler.{name}": each for name, each in scales.overrides.items()},
+            defaults=normal(_by_path(scales.defaults, is_server)),
+            overrides=_by_path(scales.overrides, is_server),
         )
+
+    async def _mounted(self, path: str, mount: VolumeMountInfo) -> tuple[str, str]:
+        """Which Volume is at a path, and how."""
+        assert mount.volume_id
+        name = await self._volume_name(mount.volume_id)
+        if mount.sub_path:
+            name += f", its folder {mount.sub_path}"
+        return f"volumes {path}", f"{name}, read-only" if mount.read_only else name
 
     async def _volume_exists(self, name: str) -> bool:
         volume = modal.Volume.from_name(name, environment_name=self.environment)
@@ -232,7 +238,20 @@ def _with_receipt(deployment: Deployment, record: Kept | None) -> Deployment:
     if record is None:
         return deployment
     images = record.images.get((deployment.app_id, deployment.fingerprint or ""), {})
-    return attrs.evolve(deployment, images=images, has_receipts=bool(record.images))
+    return attrs.evolve(
+        deployment,
+        images=images,
+        has_receipts=bool(record.images),
+        applied=record.applied.get(deployment.app_id, 0),
+    )
+
+
+def _by_path(settings: Mapping[str, T], is_server: bool) -> dict[str, T]:
+    """An autoscaler's settings by the paths of the manifest."""
+    paths = {name: f"autoscaler.{name}" for name in AUTOSCALER}
+    if is_server:
+        paths |= dict.fromkeys(TARGETS, "routing.target_inputs")
+    return {paths[name]: value for name, value in settings.items() if name in paths}
 
 
 def _configuration(info: FunctionInfo, is_server: bool) -> dict[str, Any]:
@@ -251,6 +270,18 @@ def _configuration(info: FunctionInfo, is_server: bool) -> dict[str, Any]:
         "routing.max_inputs": concurrency and concurrency.max_inputs,
         "routing.exit_grace_period": http and http.exit_grace_period,
         "routing.unauthenticated": is_server and http and http.unauthenticated,
+        "startup_timeout": is_server and http and http.startup_timeout,
+        "block_network": info.block_network,
+        "cloud": info.cloud,
+        "ephemeral_disk": info.ephemeral_disk_mib,
+        "h2_enabled": http and http.h2_enabled,
+        "nonpreemptible": info.nonpreemptible,
+        "restrict_modal_access": info.restrict_modal_access,
+        "retries": info.max_retries,
+        "schedule": info.schedule,
+        "sessioned": http and http.sessioned,
+        "single_use_containers": info.single_use_containers,
+        "timeout": info.timeout,
     }
 
 

@@ -61,12 +61,14 @@ class ImageStep:
         method: The method's name, such as ``uv_pip_install``.
         args: Positional arguments, as plain data.
         kwargs: Keyword arguments, as plain data, in the order they are to be written.
+        content: Digest of the local file or folder that the step adds, or empty.
         comment: Why the step is there, for the reader of the generated module.
     """
 
     method: str
     args: tuple[Any, ...] = ()
     kwargs: tuple[tuple[str, Any], ...] = attrs.field(default=(), converter=pairs)
+    content: str = ""
     comment: str = attrs.field(default="", eq=False)
 
 

@@ -58,10 +58,12 @@ class Scaling:
 
     Attributes:
         settings: What holds; what is Modal's default is left out.
+        defaults: Modal's defaults.
         overrides: By setting, where it was changed while the App ran.
     """
 
     settings: Mapping[str, Any]
+    defaults: Mapping[str, Any]
     overrides: Mapping[str, Override]
 
 
@@ -113,6 +115,7 @@ async def scaling(function_id: str) -> Scaling:
             for name, value in _settings(configuration.settings).items()
             if value != defaults.get(name) and not (name == "max_containers" and value == 0)
         },
+        defaults=defaults,
         overrides={
             name: Override(by=event.requested_by, at=event.timestamp)
             for name, event in configuration.override_events.items()
@@ -121,7 +124,11 @@ async def scaling(function_id: str) -> Scaling:
 
 
 def _settings(settings: "AutoscalerSettings") -> dict[str, Any]:
-    return {field.name: value for field, value in settings.ListFields()}
+    """By name; a target that is a whole number is told as one."""
+    return {
+        field.name: int(value) if value == int(value) else value
+        for field, value in settings.ListFields()
+    }
 
 
 async def _call(what: str, ask: Callable[[Any, Any], Awaitable[T]]) -> T:

@@ -125,8 +125,8 @@ class Target:
     async def receipt(self, stack: str, deployment: Deployment) -> None:
         """Keep what Modal says right after a deployment, to tell later changes by."""
         fingerprint = deployment.fingerprint or ""
-        path = receipt_path(stack, deployment.app, deployment.app_id, fingerprint)
-        await self._remove(path)  # an older one of the same manifest
+        app, app_id, version = deployment.app, deployment.app_id, deployment.version
+        path = receipt_path(stack, app, app_id, version, fingerprint)
         files = {f"{path}/{each.name}={each.image_id}": b"" for each in deployment.endpoints}
         await self._put(f"storing the receipt of {deployment.app}", files)
 

@@ -16,7 +16,13 @@ IDENTITY = {"class_name", "routing.front_door", "routing.proxy_regions"}
 NEVER_UNSET = {"autoscaler.scaledown_window", "autoscaler.scaleup_window", "routing.target_inputs"}
 
 
-def tier_of(kind: str, path: str, after: Any, resource: Mapping[str, Any]) -> str:
+def tier_of(
+    kind: str,
+    path: str,
+    after: Any,
+    resource: Mapping[str, Any],
+    builds: Iterable[Mapping[str, Any]] = (),
+) -> str:
     """
     The tier of a field that changes in a resource which stays.
 
@@ -25,6 +31,7 @@ def tier_of(kind: str, path: str, after: Any, resource: Mapping[str, Any]) -> st
         path: The field.
         after: What it becomes; None: unset.
         resource: The resource as it will be.
+        builds: The commands that run while the service's image is built.
     """
     if kind == "image":
         return ROLLING if path.startswith("files[") else REBUILD
@@ -32,12 +39,25 @@ def tier_of(kind: str, path: str, after: Any, resource: Mapping[str, Any]) -> st
         return ROLLING
     if path in IDENTITY:
         return REPLACE
+    if any(_goes_into(path, build) for build in builds):
+        return REBUILD
     scales = path.startswith("autoscaler.") or (
         path == "routing.target_inputs" and resource["routing"]["front_door"] == "server"
     )
     if scales and not (after is None and path in NEVER_UNSET):
         return IN_PLACE
     return ROLLING
+
+
+def _goes_into(path: str, build: Mapping[str, Any]) -> bool:
+    """Whether a field of the service is one of what a build command is run with."""
+    if path.startswith("engine "):
+        return path.removeprefix("engine ") in build.get("engine_flags", ())
+    return (
+        path == "secrets"
+        or path.startswith("volumes ")
+        or (path == "gpu" and build.get("gpu", False))
+    )
 
 
 def gravest(tiers: Iterable[str | None]) -> str | None:

@@ -35,7 +35,7 @@ IMAGE = {
         {"call": "entrypoint", "args": [[]]},
         {"call": "env", "args": [{"A": "1"}]},
     ],
-    "builds": [{"command": ["hf", "download"]}],
+    "builds": [{"command": ["hf", "download"], "gpu": False}],
 }
 
 
@@ -258,7 +258,7 @@ def test_a_step_changes(steps: list[dict[str, Any]], changed: dict[str, tuple[An
 
 def test_a_build_command_changes() -> None:
     """A command of the build is shown as it is run."""
-    builds = [{"command": ["hf", "download", "a/b"]}]
+    builds = [{"command": ["hf", "download", "a/b"], "gpu": False}]
     change = one(record(), record(image_chat=IMAGE | {"builds": builds}))
     assert fields(change) == {"builds[0]": ('run("hf download")', 'run("hf download a/b")')}
 

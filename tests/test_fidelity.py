@@ -147,7 +147,7 @@ def deployed(control_plane: ControlPlane, tmp_path: Path) -> Any:
 
     def deploy(case: str) -> Path:
         [artifact] = open_project(CASES / case / "stack.py").artifacts
-        asyncio.run(Target(name="local", environment=None).deploy(artifact, tmp_path))
+        asyncio.run(Target(name="local", environment=None).deploy(artifact, tmp_path, tag=""))
         return tmp_path / f"{artifact.module}.py"
 
     return deploy

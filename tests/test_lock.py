@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 import json
 import os
 import pickle
@@ -259,7 +260,7 @@ def test_opposite_orders_do_not_deadlock(control_plane: ControlPlane) -> None:
     async def work(*apps: str) -> None:
         nonlocal inside
         for _ in range(10):
-            async with locked(*apps, timeout=600, tell=lambda _: None, clock=clock):
+            async with locked(*apps, timeout=60, tell=lambda _: None, clock=clock):
                 inside += 1
                 await asyncio.sleep(0)
                 assert inside == 1
@@ -304,6 +305,32 @@ def test_a_lease_is_renewed_for_as_long_as_the_block_runs(control_plane: Control
     asyncio.run(work())
 
 
+def test_two_renewals_in_a_row_may_fail(control_plane: ControlPlane) -> None:
+    """A lease outlives a target that does not answer for a minute, again and again."""
+    hand = Hand()
+    outcomes = itertools.cycle([True, False, False, True])
+
+    async def sleep(seconds: float) -> None:
+        hand.time += seconds
+        await asyncio.sleep(0)
+
+    async def flaky(put: Callable[[], Awaitable[None]]) -> None:
+        if not next(outcomes):
+            raise TargetError("no answer")
+        await put()
+
+    async def work() -> None:
+        clock = Clock(now=lambda: hand.time, sleep=sleep)
+        leases = await take(await Meddled.by(flaky), clock)
+        renewal = asyncio.create_task(leases.keep())
+        while hand.time < NOON + 3600:
+            await leases.check()
+            assert not renewal.done()
+        renewal.cancel()
+
+    asyncio.run(work())
+
+
 def test_a_lease_that_was_not_renewed_does_not_count(control_plane: ControlPlane) -> None:
     """A holder that slept past its lease may not go on, even where nobody took the lock."""
     hand = Hand()
@@ -330,10 +357,11 @@ def test_a_renewal_that_comes_too_late_does_not_count(control_plane: ControlPlan
 
     async def late(put: Callable[[], Awaitable[None]]) -> None:
         await put()
-        hand.time += LIFETIME
+        hand.time = NOON + LIFETIME
 
     async def work() -> None:
         leases = await take(clock=hand.clock)
+        hand.time = NOON + LIFETIME / 2
         leases._entries = await Meddled.by(late)
         (lease,) = leases._held.values()
         await leases._renew(lease)
@@ -341,6 +369,21 @@ def test_a_renewal_that_comes_too_late_does_not_count(control_plane: ControlPlan
             await leases.check()
 
     asyncio.run(work())
+
+
+def test_a_lock_whose_taking_took_too_long_is_taken_again(control_plane: ControlPlane) -> None:
+    """Nobody waits for a lease of its own that was over before its answer came."""
+    hand, spans = Hand(), [LIFETIME, 0.0]
+
+    async def late(put: Callable[[], Awaitable[None]]) -> None:
+        await put()
+        hand.time += spans.pop(0)
+
+    async def work() -> None:
+        await (await take(await Meddled.by(late), hand.clock)).check()
+
+    asyncio.run(work())
+    assert [lease.key for lease in held("chat", now=hand.time)] == ["chat/2"]
 
 
 def test_a_slow_look_takes_no_lease_that_was_renewed(control_plane: ControlPlane) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from infra.commands.options import ENVIRONMENT, STACK, TARGET, YES, chosen
+from infra.errors import TargetError
 
 
 @click.command()
@@ -20,12 +21,16 @@ def command(stack_file: Path, target: str | None, environment: str | None, yes: 
     project = open_project(stack_file)
     where = chosen("unlock", stack_file, target)
     with session(where, environment or project.environment) as there:
-        held = there.lock_holders(project)
-        for lease in held:
-            click.echo(f"App {lease.app} is locked by {lease.holder}")
-        if not held:
-            click.echo("No App of this stack is locked.")
-            return 0
+        try:
+            held = there.lock_holders(project)
+        except TargetError as damaged:  # what is in the place of a lease and is none goes, too
+            click.echo(str(damaged))
+        else:
+            for lease in held:
+                click.echo(f"App {lease.app} is locked by {lease.holder}")
+            if not held:
+                click.echo("No App of this stack is locked.")
+                return 0
         there.confirm("Do you want to end these locks?", yes=yes)
         for lease in there.unlock(project):
             click.echo(f"Unlocked App {lease.app}.")

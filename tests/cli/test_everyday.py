@@ -121,8 +121,12 @@ def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path) -> None:
         '.entrypoint([])\n        .add_local_file(f"{name}.txt", "/x.txt"),\n        weights',
     )
     (project / "alpha.txt").write_text("there")
-    infra("plan", "stacks/dev.py")
-    failed = infra("apply", "--yes")
+    missing = infra("plan", "stacks/dev.py")
+    assert "beta.image: add_local_file('beta.txt') names what is not there" in missing.stderr
+    (project / "beta.txt").write_text("there")
+    infra("plan", "stacks/dev.py", "--out", "plan.json")
+    (project / "beta.txt").unlink()
+    failed = infra("apply", "plan.json")
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert "Error: deploying beta failed" in failed.stderr
@@ -132,6 +136,8 @@ def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path) -> None:
     (project / "beta.txt").write_text("there")
     applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
     assert "Apply complete! Resources: 3 added" in applied.stdout
+    (project / "beta.txt").write_text("changed")
+    assert "~ files[0]" in infra("plan", "stacks/dev.py").stdout
 
 
 def test_somebody_elses_app_is_left_alone(infra: Run, project: Path, modal_command: Run) -> None:

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra-dev",
     tags={
-        "infra-manifest": "e999afab34a7e8fa5819b3cec1a7ccb024ba5ef8",
+        "infra-manifest": "a5cdc1f0c0c618f91b6c2f03d3c4b57a69551092",
         "infra-stack": "dev",
     },
 )

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b-dev",
     tags={
-        "infra-manifest": "6e8c0f4983b87274033d42976a1e4c9aed598a04",
+        "infra-manifest": "df758e7bcaed69545f7a4034a8fd1d23f98d0a90",
         "infra-stack": "dev",
     },
 )

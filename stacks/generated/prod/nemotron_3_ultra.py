@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra",
     tags={
-        "infra-manifest": "1b6fc15b9021af0f1090383320861a8909deefd1",
+        "infra-manifest": "0e2d2b2e918ac17cb2066c5b177f7db31cf829ad",
         "infra-stack": "prod",
     },
 )

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b",
     tags={
-        "infra-manifest": "80bfd3a48199c5e6d04d2c889dcf305db8d6e4b9",
+        "infra-manifest": "470d3ff8b0b8c1b8aa2543db15692df77ceb4a80",
         "infra-stack": "prod",
     },
 )

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-minimal",
     tags={
-        "infra-manifest": "54c6a8a2eff7e39c73eb035e536d48f1fdd3fc80",
+        "infra-manifest": "ef0ff73378cf320c51fdaa6bbae43036bfccb9fd",
         "infra-stack": "example-minimal",
     },
 )

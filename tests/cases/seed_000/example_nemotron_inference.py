@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-nemotron-inference",
     tags={
-        "infra-manifest": "7bab15739f8731491507651e29193e7ee40e53ca",
+        "infra-manifest": "fef9e7a9d23f625ad9a288678deeffb7ca880bdd",
         "infra-stack": "seed-000",
     },
 )

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "example-sglang-low-latency",
     tags={
-        "infra-manifest": "f0c532c57a129677421fd796c3c87a59ee183042",
+        "infra-manifest": "79515c77bc9ba9f3345dc3bdefd27d9f29a3a04f",
         "infra-stack": "seed-001",
     },
 )

@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-server-door",
     tags={
-        "infra-manifest": "9c6a3286388d8557e95ac0edb5711193896d4bdc",
+        "infra-manifest": "2142e8de16b9e6ca657cbb160cf9d49e242b790a",
         "infra-stack": "server-door",
     },
 )
@@ -92,14 +92,14 @@ image = image.entrypoint([])
 image = image.apt_install("libnuma1", "numactl")
 image = image.run_commands(
     "rm -rf /root/.cache/huggingface",
-    "echo \"built with 'care'\" > /etc/motd",
+    "echo \"built with 'care'\"",
 )
 image = image.uv_pip_install("huggingface-hub==0.36.0", extra_options="--no-deps")
 image = image.add_local_dir(
-    "components",
-    "/etc/service/components",
+    "tests/cases/server_door/files/prompts",
+    "/srv/prompts",
     copy=True,
-    ignore=["**/*.pyc"],
+    ignore=["**/*.bak"],
 )
 image = image.workdir("/srv")
 # the Hub's cache is the Volume
@@ -163,7 +163,7 @@ image = image.run_function(
     secrets=QWEN3_8B_SECRETS,
     timeout=1800,
 )
-image = image.add_local_file("README.md", "/etc/service/README.md")
+image = image.add_local_file("tests/cases/server_door/files/motd", "/etc/motd")
 QWEN3_8B_IMAGE = image
 
 # reranker: Qwen/Qwen3-Reranker-0.6B on L4
@@ -194,14 +194,14 @@ image = image.entrypoint([])
 image = image.apt_install("libnuma1", "numactl")
 image = image.run_commands(
     "rm -rf /root/.cache/huggingface",
-    "echo \"built with 'care'\" > /etc/motd",
+    "echo \"built with 'care'\"",
 )
 image = image.uv_pip_install("huggingface-hub==0.36.0", extra_options="--no-deps")
 image = image.add_local_dir(
-    "components",
-    "/etc/service/components",
+    "tests/cases/server_door/files/prompts",
+    "/srv/prompts",
     copy=True,
-    ignore=["**/*.pyc"],
+    ignore=["**/*.bak"],
 )
 image = image.workdir("/srv")
 # the Hub's cache is the Volume
@@ -222,7 +222,7 @@ image = image.run_function(
     volumes=RERANKER_VOLUMES,
     secrets=RERANKER_SECRETS,
 )
-image = image.add_local_file("README.md", "/etc/service/README.md")
+image = image.add_local_file("tests/cases/server_door/files/motd", "/etc/motd")
 RERANKER_IMAGE = image
 
 

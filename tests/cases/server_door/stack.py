@@ -37,14 +37,16 @@ class Adapters:
         )
 
 
+FILES = "tests/cases/server_door/files"  # seen from where infra is run
+
 IMAGE = (
     ImageSpec.from_registry("lmsysorg/sglang:v0.5.20", add_python="3.12")
     .entrypoint([])
     .apt_install("libnuma1", "numactl")
-    .run_commands("rm -rf /root/.cache/huggingface", "echo \"built with 'care'\" > /etc/motd")
+    .run_commands("rm -rf /root/.cache/huggingface", "echo \"built with 'care'\"")
     .uv_pip_install("huggingface-hub==0.36.0", extra_options="--no-deps")
-    .add_local_file("README.md", "/etc/service/README.md")
-    .add_local_dir("components", "/etc/service/components", copy=True, ignore=["**/*.pyc"])
+    .add_local_file(f"{FILES}/motd", "/etc/motd")
+    .add_local_dir(f"{FILES}/prompts", "/srv/prompts", copy=True, ignore=["**/*.bak"])
     .workdir("/srv")
 )
 WEIGHTS = WeightCache("huggingface-cache", secret="huggingface-secret", download_at_build=True)

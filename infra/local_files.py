@@ -1,0 +1,68 @@
+"""The content of local files that images are given, so that a changed file is a change."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from infra.errors import InvalidStack
+from infra.resources import AppResources, Image, ImageStep
+
+
+def with_contents(app: AppResources, source: str, folder: Path) -> AppResources:
+    """
+    The App with the digest of each file and folder that a step adds.
+
+    Args:
+        app: Its resources.
+        source: The stack file's name, for the message.
+        folder: What relative paths are relative to.
+
+    Raises:
+        InvalidStack: Files that are not there.
+    """
+    problems: list[str] = []
+
+    def digested(image: Image, step: ImageStep) -> ImageStep:
+        if not step.method.startswith("add_local_"):
+            return step
+        path = folder / str(step.args[0])
+        if not path.exists():
+            problems.append(
+                f"{image.name}.image: {step.method}({step.args[0]!r}) names what is not there; "
+                "files and folders that exist are allowed; paths are relative to the folder that "
+                "infra is run in"
+            )
+            return step
+        return attrs.evolve(step, content=_digest(path))
+
+    images = tuple(
+        attrs.evolve(
+            image,
+            steps=tuple(digested(image, step) for step in image.steps),
+            files=tuple(digested(image, step) for step in image.files),
+        )
+        for image in app.images
+    )
+    if problems:
+        raise InvalidStack(source, problems)
+    return attrs.evolve(app, images=images)
+
+
+def _digest(path: Path) -> str:
+    """Of a file's content, or of all names and contents below a folder."""
+    digest = hashlib.sha256()
+    for name, file in _files(path):
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    if path.is_file():
+        yield "", path
+        return
+    for each in sorted(path.rglob("*")):
+        if each.is_file() and "__pycache__" not in each.parts:
+            yield each.relative_to(path).as_posix(), each

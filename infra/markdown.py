@@ -1,0 +1,228 @@
+"""Plans in, a comment for a pull request out, which no text of a stack's can break."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+
+from infra.diff import Action
+from infra.display import plan_result, plan_text, summary
+from infra.live import Live
+from infra.plan import Plan
+
+LIMIT = 60_000  # characters; GitHub takes 65,536, and a workflow may add lines of its own
+ITEMS = 10  # of a list above the folds; a longer one is read in the plan
+STACKS = 30  # rows of the table
+WORDS = 400  # characters of an item
+NAME = 64  # characters of a fold's name; Modal's names are not longer
+FOLD = 1000  # characters; with less in it, a fold is not worth opening
+LAST = 100  # characters for the line that says how many folds there are besides
+# A line of a plan: its indentation, its symbol, the rest.
+SYMBOL = re.compile(r"( *)(-/\+|[-+~])( .*)")
+
+Planned = Sequence[tuple[Plan, Live]]
+Fold = tuple[str, str]  # the title as HTML, the lines of a diff
+
+
+def markdown(plans: Planned, diffs: Mapping[str, str], *, now: float, limit: int = LIMIT) -> str:
+    """
+    What a reviewer must know, then the plans and the modules' diffs, folded.
+
+    The first line is a mark that no reader sees, by which the comment is found again.
+
+    Args:
+        plans: Each with what it was made from.
+        diffs: Unified diffs of generated modules by what to call them, such as ``prod/qwen3-8b``.
+        now: Seconds since 1970, to say how long ago something was.
+        limit: Characters, 40,000 or more; what is folded loses its middle to keep to it.
+    """
+    blocks = [_mark(plans), *_head(plans), *_alerts(plans)]
+    room = limit - _length(blocks)
+    texts, modules = [*_plan_folds(plans, now)], [*_diff_folds(diffs)]
+    # The modules get what the plans do not need, but a third of the room at the least.
+    needed = min(_length(_folded(*fold) for fold in modules) + LAST, room // 3)
+    shown = _fitted(texts, room - needed, "plans")
+    return "\n\n".join([*blocks, *shown, *_fitted(modules, room - _length(shown), "modules")])
+
+
+def _length(blocks: Iterable[str]) -> int:
+    return sum(len(block) + len("\n\n") for block in blocks)
+
+
+def _mark(plans: Planned) -> str:
+    stacks = dict.fromkeys(plan.stack for plan, _ in plans[:ITEMS])
+    names = ", ".join(re.sub(r"[^A-Za-z0-9._-]", "_", name)[:NAME] for name in stacks)
+    return f"<!-- infra plan: {names} -->"
+
+
+def _head(plans: Planned) -> Iterator[str]:
+    """One plan in a line, several in a table."""
+    if len(plans) > 1:
+        yield "### infra plan"
+        yield _table([plan for plan, _ in plans])
+        return
+    for plan, live in plans:
+        counts = plan.counts()
+        disturbs = counts["change"] or counts["destroy"]
+        commit = f", commit {_code(plan.commit)}" if plan.commit else ""
+        yield f"### infra plan: {_code(plan.stack)}"
+        yield f"**{summary(plan)}**" + (f" Gravest: {plan_result(plan)}." if disturbs else "")
+        yield (
+            f"On {_code(plan.target)}: workspace {_code(live.workspace)}, "
+            f"environment {_code(plan.environment or '(default)')}{commit}"
+        )
+
+
+def _table(plans: Sequence[Plan]) -> str:
+    rows = [["stack", "environment", "add", "change", "destroy", "drift", "result"], ["---"] * 7]
+    for plan in plans[:STACKS]:
+        counts = plan.counts()
+        numbers = (counts["add"], counts["change"], counts["destroy"], len([*plan.drift()]))
+        result = "**can't be applied**" if plan.obstacles else plan_result(plan)
+        names = (_cell(plan.stack), _cell(plan.environment or "(default)"))
+        rows.append([*names, *map(str, numbers), result])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    if len(plans) > STACKS:
+        lines += ["", f"And {len(plans) - STACKS} more stacks."]
+    return "\n".join(lines)
+
+
+def _alerts(plans: Planned) -> Iterator[str]:
+    """What must not be overlooked."""
+    named = [(f"{plan.stack}: " if len(plans) > 1 else "", plan) for plan, _ in plans]
+    yield from _alert(
+        "CAUTION",
+        "This can't be applied:",
+        [name + obstacle for name, plan in named for obstacle in plan.obstacles],
+    )
+    yield from _alert(
+        "WARNING",
+        "Destroyed or replaced:",
+        [
+            f"{name}{change.address} {change.action.sentence}"
+            + (f" ({change.reason})" if change.reason else "")
+            for name, plan in named
+            for change in plan.changes()
+            if change.action in (Action.DELETE, Action.REPLACE)
+        ],
+    )
+    yield from _alert(
+        "WARNING",
+        "A new version also replaces the containers of what does not change:",
+        [
+            f"{name}{each.address} ({'?' if each.containers is None else each.containers} running)"
+            for name, plan in named
+            for app in plan.apps
+            for each in app.cycled
+        ],
+    )
+    yield from _alert(
+        "IMPORTANT",
+        "Objects have changed outside of infra:",
+        [
+            f"{name}{drift.address} {drift.what}" + (f" by {drift.by}" if drift.by else "")
+            for name, plan in named
+            for drift in plan.drift()
+        ],
+    )
+
+
+def _alert(kind: str, text: str, items: Sequence[str]) -> Iterator[str]:
+    if not items:
+        return
+    lines = [f"[!{kind}]", text, *(f"- {_code(item)}" for item in items[:ITEMS])]
+    if len(items) > ITEMS:
+        lines.append(f"- and {len(items) - ITEMS} more")
+    yield "\n".join(f"> {line}" for line in lines)
+
+
+def _plan_folds(plans: Planned, now: float) -> Iterator[Fold]:
+    for plan, live in plans:
+        if not plan.is_empty() or plan.obstacles or plan.left_out or any(plan.drift()):
+            text = "\n".join(map(_coloured, plan_text(plan, live, now).split("\n")))
+            yield f"Plan of <code>{_html(plan.stack)}</code>", text
+
+
+def _diff_folds(diffs: Mapping[str, str]) -> Iterator[Fold]:
+    for name, diff in diffs.items():
+        if diff:
+            lines = diff.split("\n")[2:]  # the first two name the files
+            added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+            yield f"Module <code>{_html(name)}</code>: +{added} -{removed}", diff
+
+
+def _coloured(line: str) -> str:
+    """The line with its symbol first, where GitHub looks for it; a change's is ``!`` there."""
+    match = SYMBOL.fullmatch(line)
+    if match is None:
+        return line
+    indentation, symbol, rest = match.groups()
+    return f"{'!' if symbol == '~' else symbol}{indentation}{rest}"
+
+
+def _fitted(folds: Sequence[Fold], room: int, kind: str) -> list[str]:
+    """As many of the folds as are worth opening in the room; all get the same of it, or less."""
+    room -= LAST
+    shown = folds[: max(room // FOLD, 0)]
+    blocks: dict[Fold, str] = {}
+    for index, fold in enumerate(sorted(shown, key=lambda fold: len(_folded(*fold)))):
+        share = room // (len(shown) - index)
+        blocks[fold] = _folded(*fold, room=share - len("\n\n"))
+        room -= _length([blocks[fold]])
+    rest = len(folds) - len(shown)
+    return [*(blocks[fold] for fold in shown), *([f"And {rest} more {kind}."] if rest else [])]
+
+
+def _folded(title: str, text: str, room: int | None = None) -> str:
+    """The fold as Markdown; with no more room than that, without the middle of the text."""
+    fence = _ticks(text, least=3)
+    whole = f"<details><summary>{title}</summary>\n\n{fence}diff\n{text}\n{fence}\n\n</details>"
+    if room is None or len(whole) <= room:
+        return whole
+    return _folded(title, _middle_out(text, room - (len(whole) - len(text))))
+
+
+def _middle_out(text: str, room: int) -> str:
+    """The first and the last lines, with how many there are between them."""
+    lines = text.split("\n")
+    room -= len(_left_out(len(lines)))
+    first = _fitting(lines, room * 2 // 3)
+    room -= sum(len(line) + 1 for line in first)
+    last = _fitting(reversed(lines[len(first) :]), room)[::-1]
+    return "\n".join([*first, _left_out(len(lines) - len(first) - len(last)), *last])
+
+
+def _left_out(count: int) -> str:
+    return f"@@ {count} lines are left out: `infra plan --diff` shows them @@"
+
+
+def _fitting(lines: Iterable[str], room: int) -> list[str]:
+    found = []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        found.append(line)
+    return found
+
+
+def _ticks(text: str, least: int) -> str:
+    """More backticks than stand together anywhere in the text."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
+
+
+def _code(text: str) -> str:
+    """Text on one line in which nothing is Markdown, HTML or a mention of somebody."""
+    line = re.sub("`{3,}", "``", " ".join(text.split())) or "-"
+    line = line if len(line) <= WORDS else line[: WORDS - 3] + "..."
+    ticks = _ticks(line, least=1)
+    padding = " " if "`" in line else ""
+    return f"{ticks}{padding}{line}{padding}{ticks}"
+
+
+def _cell(text: str) -> str:
+    """The same for a table, whose cells end at a bar even in code."""
+    return _code(text.replace("|", "/"))
+
+
+def _html(text: str) -> str:
+    return escape(" ".join(text.split())[:NAME])

@@ -1,0 +1,295 @@
+"""Plans in, the JSON that readers of `terraform show -json` know out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Literal
+
+import attrs
+
+from infra.diff import Action, Change, FieldChange, Plain
+from infra.drift import Drift
+from infra.live import Deployment, Live, outputs
+from infra.manifest import canonical
+from infra.plan import Plan
+from infra.tiers import REPLACE
+
+FORMAT = "1.2"  # of Terraform's plans; what only infra has stands in keys that its readers ignore
+NO_OP = ["no-op"]
+ACTIONS = {
+    Action.CREATE: ["create"],
+    Action.UPDATE: ["update"],
+    Action.DELETE: ["delete"],
+    Action.REPLACE: ["delete", "create"],
+    Action.FORGET: ["forget"],
+}
+SEQUENCES = ("steps[", "builds[", "files[")  # of an image; its fields are told as Python calls
+UNKNOWN_URL = (["create"], ["delete", "create"])  # Modal tells it when the service is there
+
+
+def plan_json(
+    plans: Sequence[tuple[Plan, Live]], *, errored: bool = False, now: float | None = None
+) -> dict[str, Any]:
+    """
+    The plans as one of Terraform's.
+
+    A single plan has the addresses of its text. Those of several plans begin with
+    ``module.<stack>.``, as if each were a module; stacks of one name become ``module.<stack>[0]``
+    and so on. An address is there once, but for a service that moves to another App: what is
+    destroyed then bears ``deposed``, the name of the App that it leaves.
+
+    Args:
+        plans: Each with what it was made from.
+        errored: Whether a plan that was asked for could not be made.
+        now: Seconds since 1970, for ``timestamp``; None: without one.
+    """
+    modules = _modules([plan.stack for plan, _ in plans])
+    each = [(plan, live, module) for (plan, live), module in zip(plans, modules, strict=True)]
+    changes = [list(_changes(plan, module)) for plan, _, module in each]
+    data = {
+        "format_version": FORMAT,
+        "infra_version": version("infra"),
+        "resource_changes": [change for found in changes for change in found],
+        "resource_drift": [drift for given in each for drift in _drift(*given)],
+        "output_changes": {
+            module + name: change
+            for (_, live, module), found in zip(each, changes, strict=True)
+            for name, change in _outputs(found, live)
+        },
+        "checks": [check for plan, _, module in each for check in _checks(plan, module)],
+        "errored": errored or any(plan.obstacles for plan, _ in plans),
+        "stacks": [_stack(*given) for given in each],
+    }
+    if now is not None:
+        data["timestamp"] = datetime.fromtimestamp(int(now), UTC).isoformat()
+    return data
+
+
+def plan_json_text(
+    plans: Sequence[tuple[Plan, Live]], *, errored: bool = False, now: float | None = None
+) -> str:
+    """What `plan_json` gives, as text: the same bytes on every machine."""
+    return canonical(plan_json(plans, errored=errored, now=now)).decode().rstrip("\n")
+
+
+def _modules(stacks: Sequence[str]) -> list[str]:
+    """What the addresses of each plan begin with."""
+    if len(stacks) == 1:
+        return [""]
+    return [
+        f"module.{name}."
+        if stacks.count(name) == 1
+        else f"module.{name}[{stacks[:index].count(name)}]."
+        for index, name in enumerate(stacks)
+    ]
+
+
+def _changes(plan: Plan, module: str) -> Iterator[dict[str, Any]]:
+    """What changes, the gravest first, then what stays."""
+    changes = list(plan.changes())
+    arrives = {change.address for change in changes if change.action is Action.CREATE}
+    for change in changes:
+        # Where Modal reports another value than was recorded, the field has what is live.
+        fields = [field for field in change.fields if not field.path.startswith(SEQUENCES)]
+        before, after = _with(change.before, fields, "before"), _with(change.after, fields, "after")
+        entry = _resource(module, change.address, ACTIONS[change.action], before, after)
+        if change.action is Action.DELETE and change.address in arrives:
+            entry["deposed"] = next(app.app for app in plan.apps if change in app.changes)
+        if change.action is Action.REPLACE:
+            paths = (field.path for field in change.fields if field.tier == REPLACE)
+            entry["change"]["replace_paths"] = [_keys(path) for path in paths]
+            entry["action_reason"] = "replace_because_cannot_update"
+        elif change.after is None and not plan.destroy:
+            entry["action_reason"] = "delete_because_no_resource_config"
+        yield {**entry, **_told(change), "fields": [*map(_field, change.fields)]}
+    for address, held in _unchanged(plan, {change.address for change in changes}):
+        yield _resource(module, address, NO_OP, held, held)
+
+
+def _told(change: Change) -> dict[str, str]:
+    """What its line in the text plan says beside the fields."""
+    told = {"tier": change.tier, "reason": change.reason}
+    return {key: held for key, held in told.items() if held}
+
+
+def _unchanged(plan: Plan, changed: set[str]) -> Iterator[tuple[str, Plain]]:
+    found: dict[str, Plain] = {}
+    for app in plan.apps:
+        if app.artifact and app.app not in plan.left_out:
+            found[f"app.{app.app}"] = {"name": app.app, "stack": plan.stack}
+            found |= app.artifact.manifest.resources
+    for address, held in found.items():
+        if address not in changed and not address.startswith("secret."):
+            yield address, held
+
+
+def _drift(plan: Plan, live: Live, module: str) -> Iterator[dict[str, Any]]:
+    """What somebody changed, once for each object, however much happened to it."""
+    found: dict[str, list[Drift]] = {}
+    for each in plan.drift():
+        found.setdefault(each.address, []).append(each)
+    apps = {each.address: app.app for app in plan.apps for each in app.drift}
+    for address, drifts in found.items():
+        fields = [field for each in drifts for field in each.fields]
+        before, after = _recorded_and_live(address, fields, live.deployments.get(apps[address]))
+        actions = ["create"] if before is None else ["delete"] if after is None else ["update"]
+        yield {
+            **_resource(module, address, actions, before, after),
+            "events": [_event(each) for each in drifts],
+            "fields": [*map(_field, fields)],
+        }
+
+
+def _recorded_and_live(
+    address: str, fields: Sequence[FieldChange], deployment: Deployment | None
+) -> tuple[Plain | None, Plain | None]:
+    """
+    An object that somebody changed, as infra left it and as it is.
+
+    | object  | recorded | differs in fields | meaning   |
+    |---------|----------|-------------------|-----------|
+    | App     | -        | -                 | it stays, but for one that is not deployed any more |
+    | other   | yes      | yes               | changed   |
+    | other   | yes      | no                | gone      |
+    | other   | no       | -                 | added     |
+    """
+    kind, _, name = address.partition(".")
+    named = {"name": name}
+    if kind == "app":
+        return named, named if deployment else None
+    manifest = deployment.manifest if deployment else None
+    record = manifest.resources.get(address) if manifest else None
+    if record is None:
+        return None, named
+    return _with(record, fields, "before"), _with(record, fields, "after") if fields else None
+
+
+def _event(drift: Drift) -> dict[str, Any]:
+    told = {"what": drift.what, "by": drift.by, "at": drift.at}
+    return {key: held for key, held in told.items() if held not in (None, "")}
+
+
+def _outputs(
+    changes: Iterable[Mapping[str, Any]], live: Live
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each service's URL, by the name that `infra outputs` has for it."""
+    urls = outputs(live)
+    for entry in changes:
+        if entry["type"] != "service" or "deposed" in entry:
+            continue
+        change = entry["change"]
+        held = change["after"] or change["before"]
+        # A service of an App that is not ours is known by its class.
+        before = urls.get(entry["name"], urls.get(held["class_name"]))
+        is_unknown = change["actions"] in UNKNOWN_URL
+        after = None if is_unknown or change["after"] is None else before
+        if is_unknown:
+            actions = ["create"] if before is None else ["update"]
+        else:
+            actions = ["delete"] if change["after"] is None else NO_OP
+        yield entry["name"], _change(actions, before, after, is_unknown)
+
+
+def _checks(plan: Plan, module: str) -> Iterator[dict[str, Any]]:
+    """What stands in the way, by what it is about."""
+    problems: dict[str, list[str]] = {}
+    for obstacle in plan.obstacles:
+        where = obstacle.partition(":")[0]
+        problems.setdefault(where, []).append(obstacle)
+    for where, messages in problems.items():
+        address = {"kind": "check", "name": where, "to_display": module + where}
+        instance = {
+            "address": {"to_display": module + where},
+            "status": "fail",
+            "problems": [{"message": message} for message in messages],
+        }
+        yield {"address": address, "status": "fail", "instances": [instance]}
+
+
+def _stack(plan: Plan, live: Live, module: str) -> dict[str, Any]:
+    counts = plan.counts()
+    return {
+        "stack": plan.stack,
+        "module_address": module.rstrip("."),
+        "target": plan.target,
+        "workspace": live.workspace,
+        "environment": plan.environment,
+        "commit": plan.commit,
+        "destroy": plan.destroy,
+        "counts": {name: counts[name] for name in ("add", "change", "destroy", "forget")},
+        "left_out": list(plan.left_out),
+        "apps": [
+            {
+                "app": app.app,
+                "base": attrs.asdict(app.base),
+                "tier": app.tier,
+                "adopted": app.adopted,
+                "cycled": [
+                    {"address": module + each.address, "containers": each.containers}
+                    for each in app.cycled
+                ],
+            }
+            for app in plan.apps
+        ],
+    }
+
+
+def _resource(
+    module: str, address: str, actions: list[str], before: Plain | None, after: Plain | None
+) -> dict[str, Any]:
+    kind, _, name = address.partition(".")
+    place = {"module_address": module.rstrip(".")} if module else {}
+    return {
+        "address": module + address,
+        **place,
+        "mode": "managed",
+        "type": kind,
+        "name": name,
+        "provider_name": "modal",
+        "change": _change(actions, before, after, {}),
+    }
+
+
+def _change(actions: list[str], before: Any, after: Any, unknown: Any) -> dict[str, Any]:
+    """A change of Terraform's; nothing in it is sensitive, for a stack holds Secrets' names."""
+    return {
+        "actions": actions,
+        "before": before,
+        "after": after,
+        "after_unknown": unknown,
+        "before_sensitive": {} if isinstance(before, Mapping) else False,
+        "after_sensitive": {} if isinstance(after, Mapping) else False,
+    }
+
+
+def _field(field: FieldChange) -> dict[str, Any]:
+    """The field with what is so of it; its two values always."""
+    plain = attrs.asdict(field, recurse=False)
+    always = ("path", "before", "after")
+    return {key: held for key, held in plain.items() if key in always or held not in (None, False)}
+
+
+def _with(
+    resource: Plain | None, fields: Iterable[FieldChange], side: Literal["before", "after"]
+) -> Plain | None:
+    """The resource with one side of some fields in it."""
+    if resource is None:
+        return None
+    for field in fields:
+        resource = _put(resource, _keys(field.path), getattr(field, side))
+    return resource
+
+
+def _put(data: Plain, keys: Sequence[str], value: Any) -> Plain:
+    """The data with a value at a path; None: with nothing there."""
+    key, *rest = keys
+    if rest:
+        value = _put(data.get(key, {}), rest, value)
+    kept = {name: held for name, held in data.items() if name != key}
+    return kept if value in (None, {}) else {**kept, key: value}
+
+
+def _keys(path: str) -> list[str]:
+    """A field's path, such as ``routing.region`` or ``engine --port``, as a list of keys."""
+    outer, _, inner = path.partition(" ")
+    return [outer, inner] if outer in ("engine", "volumes") else path.split(".")
