@@ -13,7 +13,7 @@ LIMIT = 60_000  # characters; GitHub takes 65,536, and a workflow may add lines 
 ITEMS = 10  # of a list above the folds; a longer one is read in the plan
 STACKS = 30  # rows of the table
 WORDS = 400  # characters of an item
-NAME = 64  # characters of a fold's name; Modal's names are not longer
+NAME = 64  # characters of a name; Modal's are not longer
 FOLD = 1000  # characters; with less in it, a fold is not worth opening
 LAST = 100  # characters for the line that says how many folds there are besides
 # A line of a plan: its indentation, its symbol, the rest.
@@ -23,7 +23,14 @@ Planned = Sequence[tuple[Plan, Live]]
 Fold = tuple[str, str]  # the title as HTML, the lines of a diff
 
 
-def markdown(plans: Planned, diffs: Mapping[str, str], *, now: float, limit: int = LIMIT) -> str:
+def markdown(
+    plans: Planned,
+    diffs: Mapping[str, str],
+    *,
+    now: float,
+    errors: Sequence[str] = (),
+    limit: int = LIMIT,
+) -> str:
     """
     What a reviewer must know, then the plans and the modules' diffs, folded.
 
@@ -33,9 +40,10 @@ def markdown(plans: Planned, diffs: Mapping[str, str], *, now: float, limit: int
         plans: Each with what it was made from.
         diffs: Unified diffs of generated modules by what to call them, such as ``prod/qwen3-8b``.
         now: Seconds since 1970, to say how long ago something was.
+        errors: Why there is no plan of other stacks that were asked for.
         limit: Characters, 40,000 or more; what is folded loses its middle to keep to it.
     """
-    blocks = [_mark(plans), *_head(plans), *_alerts(plans)]
+    blocks = [_mark(plans), *_head(plans), *_alerts(plans, errors)]
     room = limit - _length(blocks)
     texts, modules = [*_plan_folds(plans, now)], [*_diff_folds(diffs)]
     # The modules get what the plans do not need, but a third of the room at the least.
@@ -56,9 +64,10 @@ def _mark(plans: Planned) -> str:
 
 def _head(plans: Planned) -> Iterator[str]:
     """One plan in a line, several in a table."""
-    if len(plans) > 1:
+    if len(plans) != 1:
         yield "### infra plan"
-        yield _table([plan for plan, _ in plans])
+        if plans:
+            yield _table([plan for plan, _ in plans])
         return
     for plan, live in plans:
         counts = plan.counts()
@@ -86,9 +95,10 @@ def _table(plans: Sequence[Plan]) -> str:
     return "\n".join(lines)
 
 
-def _alerts(plans: Planned) -> Iterator[str]:
+def _alerts(plans: Planned, errors: Sequence[str]) -> Iterator[str]:
     """What must not be overlooked."""
     named = [(f"{plan.stack}: " if len(plans) > 1 else "", plan) for plan, _ in plans]
+    yield from _alert("CAUTION", "There is no plan of everything that was asked for:", errors)
     yield from _alert(
         "CAUTION",
         "This can't be applied:",
@@ -163,13 +173,14 @@ def _fitted(folds: Sequence[Fold], room: int, kind: str) -> list[str]:
     """As many of the folds as are worth opening in the room; all get the same of it, or less."""
     room -= LAST
     shown = folds[: max(room // FOLD, 0)]
-    blocks: dict[Fold, str] = {}
-    for index, fold in enumerate(sorted(shown, key=lambda fold: len(_folded(*fold)))):
-        share = room // (len(shown) - index)
-        blocks[fold] = _folded(*fold, room=share - len("\n\n"))
-        room -= _length([blocks[fold]])
+    blocks = [_folded(*fold) for fold in shown]
+    # The shortest first: what they do not need is there for the others.
+    for rank, index in enumerate(sorted(range(len(shown)), key=lambda each: len(blocks[each]))):
+        share = room // (len(shown) - rank)
+        blocks[index] = _folded(*shown[index], room=share - len("\n\n"))
+        room -= _length([blocks[index]])
     rest = len(folds) - len(shown)
-    return [*(blocks[fold] for fold in shown), *([f"And {rest} more {kind}."] if rest else [])]
+    return [*blocks, f"And {rest} more {kind}."] if rest else blocks
 
 
 def _folded(title: str, text: str, room: int | None = None) -> str:
@@ -210,10 +221,10 @@ def _ticks(text: str, least: int) -> str:
     return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
-def _code(text: str) -> str:
+def _code(text: str, width: int = WORDS) -> str:
     """Text on one line in which nothing is Markdown, HTML or a mention of somebody."""
     line = re.sub("`{3,}", "``", " ".join(text.split())) or "-"
-    line = line if len(line) <= WORDS else line[: WORDS - 3] + "..."
+    line = line if len(line) <= width else line[: width - 3] + "..."
     ticks = _ticks(line, least=1)
     padding = " " if "`" in line else ""
     return f"{ticks}{padding}{line}{padding}{ticks}"
@@ -221,7 +232,7 @@ def _code(text: str) -> str:
 
 def _cell(text: str) -> str:
     """The same for a table, whose cells end at a bar even in code."""
-    return _code(text.replace("|", "/"))
+    return _code(text.replace("|", "/"), NAME)
 
 
 def _html(text: str) -> str:

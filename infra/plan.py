@@ -18,7 +18,7 @@ from infra.diff import Action, Change, diff
 from infra.drift import Drift, app_drift
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
-from infra.tiers import IN_PLACE, gravest
+from infra.tiers import IN_PLACE, IN_THE_URL, gravest
 
 
 @attrs.frozen(kw_only=True)
@@ -262,7 +262,8 @@ def _reason(change: Change, containers: Mapping[str, int | None], after: Manifes
         case "rebuild":
             return f"rebuild: {_rebuilt(change, builds)}, then rolling"
         case "replace":
-            return "replace: it gets another URL"
+            moves = any(field.path in IN_THE_URL for field in change.fields)
+            return f"replace: {'it gets another URL' if moves else 'another one takes its place'}"
     count = containers.get(change.address)
     if change.address.startswith("service."):
         if count == 0:

@@ -41,6 +41,11 @@ class Reader:
     stack: str
     known: Mapping[str, Manifest]
     _names: dict[str, "asyncio.Task[str]"] = attrs.field(factory=dict, init=False)
+    _state: modal.Volume = attrs.field(init=False)
+
+    @_state.default
+    def _state_volume(self) -> modal.Volume:
+        return modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
 
     async def read(
         self, apps: Iterable[str], volumes: Iterable[str], secrets: Iterable[str]
@@ -48,35 +53,35 @@ class Reader:
         """
         What is deployed of the stack.
 
-        No call waits for more than four others, however many Apps there are.
+        No call waits for the answers to more than four others, however many Apps there are.
         """
         apps, volumes, secrets = list(apps), list(volumes), list(secrets)
-        workspace, records, found, volumes_exist, secrets_exist = await asyncio.gather(
+        records = asyncio.create_task(self._records())
+        workspace, found, others, volumes_exist, secrets_exist = await asyncio.gather(
             self._workspace(),
-            self._records(),
-            asyncio.gather(*map(self._deployment, apps)),
+            asyncio.gather(*(self._wanted(name, records) for name in apps)),
+            self._others(apps, records),
             asyncio.gather(*map(self._volume_exists, volumes)),
             asyncio.gather(*map(self._secret_exists, secrets)),
         )
-        others = await asyncio.gather(*(self._deployment(n) for n in records if n not in apps))
-        ours = [each for each in others if each and each.stack == self.stack]
-        deployments = {each.app: each for each in [*found, *ours] if each}
+        deployed = [each for each in [*found, *others] if isinstance(each, Deployment)]
         return Live(
             target=self.target,
             workspace=workspace,
             environment=self.environment or "",
-            deployments={
-                name: _with_receipt(each, records.get(name)) for name, each in deployments.items()
+            deployments={each.app: each for each in deployed},
+            stopped={
+                name: each
+                for name, each in zip(apps, found, strict=True)
+                if isinstance(each, Stopped)
             },
-            stopped=await self._stopped(records, deployments),
             volumes=dict(zip(volumes, volumes_exist, strict=True)),
             secrets=dict(zip(secrets, secrets_exist, strict=True)),
         )
 
     async def stored(self, path: str) -> bytes:
         """A file of the state Volume."""
-        volume = modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
-        return b"".join([chunk async for chunk in volume.read_file.aio(path)])
+        return b"".join([chunk async for chunk in self._state.read_file.aio(path)])
 
     async def record(self, app: str, fingerprint: str) -> tuple[Manifest | None, str | None]:
         """A stored manifest, checked against its name, or why there is none."""
@@ -96,25 +101,33 @@ class Reader:
         return workspace.name or ""
 
     async def _records(self) -> dict[str, Kept]:
-        volume = modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
         try:
-            entries = await volume.listdir.aio(f"/{self.stack}", recursive=True)
+            entries = await self._state.listdir.aio(f"/{self.stack}", recursive=True)
         except NOT_FOUND:
             return {}  # nothing was ever applied here
         except modal.exception.Error as error:
             raise said("listing the records", error) from error
         return kept(each.path for each in sorted(entries, key=lambda each: each.mtime))
 
-    async def _stopped(
-        self, records: Mapping[str, Kept], deployments: Mapping[str, Deployment]
-    ) -> dict[str, Stopped]:
-        """Apps with a receipt that are not deployed: a destroy would have taken the receipt."""
-        gone = {
-            name: app_id
-            for name, record in records.items()
-            if (app_id := record.app_id()) and name not in deployments
-        }
-        return dict(zip(gone, await asyncio.gather(*map(self._end_of, gone.values())), strict=True))
+    async def _wanted(
+        self, name: str, records: "asyncio.Task[dict[str, Kept]]"
+    ) -> Deployment | Stopped | None:
+        """An App of the stack; it was stopped if it has a receipt, which a destroy takes."""
+        deployment = await self._deployment(name)
+        record = (await records).get(name)
+        if deployment is not None:
+            return _with_receipt(deployment, record)
+        app_id = record.app_id() if record else None
+        return await self._end_of(app_id) if app_id else None
+
+    async def _others(
+        self, apps: Iterable[str], records: "asyncio.Task[dict[str, Kept]]"
+    ) -> list[Deployment]:
+        """Apps that the stack had once and has not given to another one."""
+        once = {name: record for name, record in (await records).items() if name not in apps}
+        found = await asyncio.gather(*map(self._deployment, once))
+        ours = (each for each in found if each and each.stack == self.stack)
+        return [_with_receipt(each, once[each.app]) for each in ours]
 
     async def _end_of(self, app_id: str) -> Stopped:
         try:

@@ -101,14 +101,16 @@ def _changes(plan: Plan, module: str) -> Iterator[dict[str, Any]]:
             entry["action_reason"] = "replace_because_cannot_update"
         elif change.after is None and not plan.destroy:
             entry["action_reason"] = "delete_because_no_resource_config"
-        yield {**entry, **_told(change), "fields": [*map(_field, change.fields)]}
+        yield entry | _told(change)
     for address, held in _unchanged(plan, {change.address for change in changes}):
         yield _resource(module, address, NO_OP, held, held)
 
 
-def _told(change: Change) -> dict[str, str]:
-    """What its line in the text plan says beside the fields."""
-    told = {"tier": change.tier, "reason": change.reason}
+def _told(change: Change) -> dict[str, Any]:
+    """What its lines in the text plan say; of what comes or goes, all fields are in one value."""
+    told: dict[str, Any] = {"tier": change.tier, "reason": change.reason}
+    if change.before is not None and change.after is not None:
+        told["fields"] = [*map(_field, change.fields)]
     return {key: held for key, held in told.items() if held}
 
 
@@ -118,7 +120,7 @@ def _unchanged(plan: Plan, changed: set[str]) -> Iterator[tuple[str, Plain]]:
         if app.artifact and app.app not in plan.left_out:
             found[f"app.{app.app}"] = {"name": app.app, "stack": plan.stack}
             found |= app.artifact.manifest.resources
-    for address, held in found.items():
+    for address, held in sorted(found.items()):
         if address not in changed and not address.startswith("secret."):
             yield address, held
 
@@ -172,10 +174,14 @@ def _event(drift: Drift) -> dict[str, Any]:
 def _outputs(
     changes: Iterable[Mapping[str, Any]], live: Live
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each service's URL, by the name that `infra outputs` has for it."""
+    """
+    Each service's URL, by the name that `infra outputs` has for it.
+
+    A service that moves to another App is told twice, how it arrives last.
+    """
     urls = outputs(live)
     for entry in changes:
-        if entry["type"] != "service" or "deposed" in entry:
+        if entry["type"] != "service":
             continue
         change = entry["change"]
         held = change["after"] or change["before"]

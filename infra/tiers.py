@@ -10,8 +10,9 @@ REPLACE = "replace"  # another identity: the URL changes
 
 TIERS = (IN_PLACE, ROLLING, REBUILD, REPLACE)  # the gravest last
 
-# What Modal keeps under an identity: with another value it is another thing, at another URL.
-IDENTITY = {"class_name", "routing.front_door", "routing.proxy_regions"}
+IN_THE_URL = {"class_name", "routing.proxy_regions"}
+# What Modal keeps under an identity: with another value it is another thing.
+IDENTITY = {*IN_THE_URL, "routing.front_door"}
 # The SDK has no way to unset these; only a deployment does.
 NEVER_UNSET = {"autoscaler.scaledown_window", "autoscaler.scaleup_window", "routing.target_inputs"}
 

@@ -3,20 +3,24 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from sdk import ModalCli, forget_modal_client
 
 from infra.local import ControlPlane
+
+# How long an example takes says something about the machine, and nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # The SDK reads this file when it is imported: a developer's own credentials must not be found.
 os.environ["MODAL_CONFIG_PATH"] = os.devnull
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
-
-ModalCli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
@@ -63,14 +67,3 @@ def modal_cli(control_plane: ControlPlane, tmp_path: Path) -> ModalCli:
         )
 
     return run
-
-
-def forget_modal_client() -> None:
-    """Close the SDK's client, which it keeps for the process, with all that it remembers."""
-    import modal
-    from modal import _environments
-    from modal.client import _Client
-
-    if _Client._client_from_env is not None:
-        modal.Client.from_env().close()
-    _environments.ENVIRONMENT_CACHE.clear()

@@ -17,7 +17,7 @@ from infra.live import Deployment, Live, Stopped
 from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
 from infra.plan_file import from_json, to_json
-from infra.resources import Image
+from infra.resources import Image, ImageStep
 from infra.show_json import plan_json, plan_json_text
 from infra.stub import Override
 
@@ -71,8 +71,10 @@ def deployments(draw: st.DrawFn, manifest: Manifest) -> Deployment:
             url=draw(st.sampled_from([None, URL])),
             containers=draw(st.sampled_from([None, 0, 1])),
             image_id=draw(st.sampled_from(["im-1", "im-2"])),
-            configuration=each.configuration
-            | draw(st.sampled_from([{}, {"gpu": ["L4"]}, {"autoscaler.max_containers": 4}])),
+            configuration={
+                **each.configuration,
+                **draw(st.sampled_from([{}, {"gpu": ["L4"]}, {"autoscaler.max_containers": 4}])),
+            },
             overrides={"autoscaler.max_containers": Override(by="bob", at=7)},
         )
         for each in plain.endpoints
@@ -263,13 +265,14 @@ def test_a_replacement_says_what_forces_it() -> None:
 def test_a_service_that_moves_leaves_a_deposed_one() -> None:
     """A service of the same name in another App is another object, as Terraform tells such."""
     made = plan(chat("two"), live=deployed(chat("one")))
-    entries = [
-        each for each in valid(made)["resource_changes"] if each["address"] == "service.chat"
-    ]
+    data = valid(made)
+    entries = [each for each in data["resource_changes"] if each["address"] == "service.chat"]
     assert [(each["change"]["actions"], each.get("deposed")) for each in entries] == [
         (["delete"], "one"),
         (["create"], None),
     ]
+    output = data["output_changes"]["chat"]
+    assert (output["actions"], output["before"], output["after_unknown"]) == (["update"], URL, True)
 
 
 def test_what_leaves_the_stack_says_so() -> None:
@@ -307,6 +310,59 @@ def test_what_is_gone_was_deleted() -> None:
     drift = change_of(data, "service.chat", "resource_drift")
     assert drift["change"]["actions"] == ["delete"]
     assert change_of(data, "service.chat")["change"]["actions"] == ["create"]
+
+
+def test_what_happens_to_an_app_is_drift() -> None:
+    """An App that was stopped is gone; one that was rolled back is there, if it is not the same."""
+    stopped = attrs.evolve(NOTHING, stopped={"one": Stopped(by="bob", at=7)})
+    drift = change_of(valid(plan(chat(), live=stopped)), "app.one", "resource_drift")
+    assert drift["change"]["actions"] == ["delete"]
+    live = golden.deployed(chat())
+    before = live.deployments["one"]
+    history = (attrs.evolve(before.newest, rolled_back_to=5),)
+    back = attrs.evolve(live, deployments={"one": attrs.evolve(before, history=history)})
+    data = valid(plan(chat(model="c/d"), live=back))
+    drift = change_of(data, "app.one", "resource_drift")
+    assert drift["change"]["actions"] == ["update"]
+    assert drift["events"] == [{"what": "was rolled back to v5", "by": "alice", "at": 0}]
+
+
+def test_what_others_added_was_created() -> None:
+    """A service that is in no record is drift without a before; it goes, and so does its URL."""
+    live = deployed(chat())
+    before = live.deployments["one"]
+    stranger = attrs.evolve(before.endpoints[0], name="Stranger")
+    both = attrs.evolve(before, endpoints=(*before.endpoints, stranger))
+    data = valid(plan(chat(), live=attrs.evolve(live, deployments={"one": both})))
+    drift = change_of(data, "service.Stranger", "resource_drift")
+    assert (drift["change"]["actions"], drift["change"]["before"]) == (["create"], None)
+    output = data["output_changes"]["Stranger"]
+    assert (output["actions"], output["before"], output["after"]) == (["delete"], URL, None)
+
+
+def test_an_app_that_is_taken_over_keeps_its_url() -> None:
+    """A service that infra did not deploy is known by its class."""
+    live = deployed(chat())
+    foreign = attrs.evolve(live.deployments["one"], stack=None, manifest=None)
+    live = attrs.evolve(live, deployments={"one": foreign})
+    data = valid(plan(chat(), live=live, adopt=True))
+    assert data["output_changes"]["chat"]["after"] == URL
+    assert data["stacks"][0]["apps"][0]["adopted"] is True
+
+
+def test_an_image_is_told_as_its_steps() -> None:
+    """The steps that differ are fields; before and after hold them as they are recorded."""
+    live = golden.deployed(chat())
+    step = ImageStep(method="apt_install", args=("git",))
+    image = Image(name="", steps=(step,))
+    data = valid(plan(record("one", {"chat": (BASE, image)}, "y" * 64), live=live))
+    change = change_of(data, "image.chat")
+    assert [field["after"] for field in change["fields"]] == ['apt_install("git")']
+    assert change["change"]["before"] == {"name": "chat"}
+    assert change["change"]["after"] == {
+        "name": "chat",
+        "steps": [{"call": "apt_install", "args": ["git"]}],
+    }
 
 
 def test_what_stands_in_the_way_is_a_failed_check() -> None:

@@ -29,6 +29,7 @@ from infra.plan import Plan, make_plan
 from infra.project import Project
 from infra.target import Target
 
+DOORS = ["http_server", "server"]
 IMAGE = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").entrypoint([])
 
 _numbers = itertools.count()
@@ -136,6 +137,13 @@ class World:
         return self.plane.calls["AppPublish"]
 
 
+def new(plane: ControlPlane, folder: Path) -> World:
+    """A checkout in a folder of its own."""
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    return World(plane, checkout)
+
+
 def app_id(app: str) -> str:
     """Modal's id of a deployed App."""
     return modal.App.lookup(app).info().app_id
@@ -161,7 +169,8 @@ def autoscaler(app: str, class_name: str) -> Any:
 
 def service(name: str = "chat", *, door: str = "http_server", **fields: Any) -> InferenceService:
     """A service like any other; `routing` may be given as the fields that differ."""
-    routing = {"region": "us-east", "target_inputs": 10, **fields.pop("routing", {})}
+    routing = {"region": "us-east", "target_inputs": 10, "exit_grace_period": 15}
+    routing |= fields.pop("routing", {})
     given = {
         "model": "Qwen/Qwen3-8B-FP8",
         "gpu": "H100:2",
@@ -170,9 +179,7 @@ def service(name: str = "chat", *, door: str = "http_server", **fields: Any) -> 
         "min_containers": 1,
         **fields,
     }
-    return InferenceService(
-        name=name, routing=RoutingPolicy(front_door=door, exit_grace_period=15, **routing), **given
-    )
+    return InferenceService(name=name, routing=RoutingPolicy(front_door=door, **routing), **given)
 
 
 def stack(*services: InferenceService, **apps: list[InferenceService]) -> Stack:
@@ -224,3 +231,8 @@ def fields(held: Change | Drift) -> Mapping[str, FieldChange]:
 def addresses(plan: Plan) -> list[str]:
     """What changes, in the order of the plan."""
     return [each.address for each in plan.changes()]
+
+
+def told(plan: Plan) -> dict[str, str]:
+    """What was changed outside of infra, by address."""
+    return {each.address: each.what for each in plan.drift()}

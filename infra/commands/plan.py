@@ -122,7 +122,8 @@ def _open(files: Sequence[Path]) -> tuple[list["Project"], list[str]]:
 def _json(planned: Sequence["Planned"], *, failed: bool) -> str:
     from infra.show_json import plan_json_text
 
-    return plan_json_text([(each.plan, each.live) for each in planned], errored=failed)
+    pairs = [(each.plan, each.live) for each in planned]
+    return plan_json_text(pairs, errored=failed, now=time.time())
 
 
 def _markdown(planned: Sequence["Planned"]) -> str:
@@ -135,7 +136,7 @@ def _markdown(planned: Sequence["Planned"]) -> str:
         for app in each.plan.apps
         if app.changes
     }
-    return markdown([(each.plan, each.live) for each in planned], diffs)
+    return markdown([(each.plan, each.live) for each in planned], diffs, now=time.time())
 
 
 def _write(text: str, to_screen: bool, path: Path | None) -> None:
