@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -26,6 +26,9 @@ from infra.resources import (
     pairs,
     several,
 )
+
+if TYPE_CHECKING:
+    from infra.rules import Rule
 
 GPU = re.compile(r"([A-Za-z0-9-]+[!+]?)(?::([1-8]))?")
 
@@ -193,6 +196,12 @@ class InferenceService:
         volumes = dict.fromkeys(mount.volume for mount in merged.mounts)
         secrets = (Secret(name=name) for name in merged.secrets)
         return (*volumes, *secrets, image, service)
+
+    def rules(self) -> tuple["Rule", ...]:
+        """The rules of inference, which know what goes wrong with a service like this."""
+        from components.rules import RULES  # for plans only: a mere synth need not load them
+
+        return RULES
 
     def _contributions(self) -> dict[str, Contribution]:
         """What each part gives, in the order of the command line and of the image's steps."""

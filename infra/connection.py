@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra import local
-from infra.errors import UsageError
+from infra.errors import TargetError, UsageError
 
 LOCAL_ROOT = Path(".infra/local")
 
@@ -47,8 +47,16 @@ def connected(target: str, root: Path = LOCAL_ROOT) -> Iterator[None]:
         with _environment(environ):
             yield
         return
-    with local.ControlPlane(root) as plane, _environment(plane.environ()):
-        yield
+    plane = local.ControlPlane(root)
+    try:
+        plane.start()
+    except (RuntimeError, OSError) as error:
+        raise TargetError(f"{root}: the local control plane can't start: {error}") from error
+    try:
+        with _environment(plane.environ()):
+            yield
+    finally:
+        plane.stop()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A plan or a state in, its text for people out; nothing is decided here."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,7 @@ def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> li
 
 
 def _ending(plan: Plan, style: Style) -> list[str]:
-    blocks = [*_cycled(plan), *_left_out(plan), *_obstacles(plan, style)]
+    blocks = [*_cycled(plan), *_left_out(plan), *_findings(plan, style), *_obstacles(plan, style)]
     return [*blocks, summary(plan, style)]
 
 
@@ -190,6 +191,8 @@ def plan_result(plan: Plan) -> str:
     """A plan in a word or two: the gravest that happens."""
     if plan.is_empty():
         return "no changes"
+    if all(change.action is Action.CREATE for change in plan.changes()):
+        return "new"
     return gravest(app.tier for app in plan.apps) or "changes"
 
 
@@ -247,6 +250,25 @@ def _header(plan: Plan, live: Live, now: float) -> str:
     for app in plan.apps:
         lines.append(f"App {app.app}: {deployment_text(live.deployments.get(app.app), now)}")
     return "\n".join(lines)
+
+
+def _findings(plan: Plan, style: Style) -> list[str]:
+    """What the rules found, the worst first; what was accepted is listed with its reason."""
+    if not plan.findings and not plan.accepted:
+        return []
+    counts = Counter(each.severity for each in plan.findings)
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()]
+    words += [f"{len(plan.accepted)} accepted"] if plan.accepted else []
+    lines = [style(f"Findings: {', '.join(words)}", "bold")]
+    for each in plan.findings:
+        colour = {"error": "red", "warning": "yellow"}.get(each.severity, "cyan")
+        lines += [
+            f"  {style(f'{each.severity} {each.code}', colour)} {each.where}: {each.what}",
+            f"      {each.fix}",
+        ]
+    reasons = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
+    lines += [f"  accepted {code} {where}: {why}" for (code, where), why in reasons.items()]
+    return ["\n".join(lines)]
 
 
 def _left_out(plan: Plan) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,6 +19,9 @@ from infra.drift import Drift, app_drift
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
 from infra.tiers import IN_PLACE, IN_THE_URL, gravest
+
+if TYPE_CHECKING:
+    from infra.rules import Accepted, Finding, Report
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +104,8 @@ class Plan:
         commit: Git commit of the checkout, with ``-dirty`` behind it if there were changes beside
             it; None: not known.
         left_out: Apps that would change, and that the command line left out.
+        findings: What the rules found; errors are obstacles, too.
+        accepted: What they found and the stack accepts, with its reasons.
     """
 
     stack: str
@@ -112,6 +117,8 @@ class Plan:
     obstacles: tuple[str, ...] = ()
     commit: str | None = None
     left_out: tuple[str, ...] = ()
+    findings: tuple["Finding", ...] = ()
+    accepted: tuple["Accepted", ...] = ()
 
     def changes(self) -> Iterator[Change]:
         """Every change, the gravest first; that of a Volume which Apps share, once."""
@@ -156,6 +163,7 @@ def make_plan(
     destroy: bool = False,
     adopt: bool = False,
     commit: str | None = None,
+    report: "Report | None" = None,
 ) -> Plan:
     """
     Compare what is wanted with what is deployed.
@@ -168,6 +176,7 @@ def make_plan(
         destroy: Want nothing of it.
         adopt: Take over Apps of these names that somebody else has deployed.
         commit: Git commit of the checkout.
+        report: What the rules found; None: they were not asked.
     """
     wanted = {artifact.app: artifact for artifact in artifacts}
     # What another App still uses is not forgotten.
@@ -189,6 +198,8 @@ def make_plan(
             plan = attrs.evolve(plan, changes=() if destroy else plan.changes)
         apps.append(plan)
     obstacles += _missing_secrets(apps, live)
+    if report and not destroy:
+        obstacles += (f"{each.where}: {each.what} ({each.code})" for each in report.errors)
     return Plan(
         stack=stack,
         stack_file=stack_file,
@@ -198,6 +209,8 @@ def make_plan(
         apps=tuple(apps),
         obstacles=tuple(obstacles),
         commit=commit,
+        findings=report.findings if report and not destroy else (),
+        accepted=report.accepted if report and not destroy else (),
     )
 
 

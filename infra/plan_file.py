@@ -11,6 +11,7 @@ from infra.drift import Drift
 from infra.errors import InfraError
 from infra.manifest import Manifest, canonical
 from infra.plan import AppPlan, Base, Cycled, Plan
+from infra.rules import Accepted, Finding
 
 FORMAT = "1.0"
 
@@ -37,7 +38,19 @@ def from_json(text: bytes, name: str) -> Plan:
             raise ValueError("another format")
         apps = tuple(map(_app, data.pop("apps")))
         obstacles, left_out = tuple(data.pop("obstacles")), tuple(data.pop("left_out"))
-        return Plan(apps=apps, obstacles=obstacles, left_out=left_out, **data)
+        findings = tuple(Finding(**each) for each in data.pop("findings"))
+        accepted = tuple(
+            Accepted(finding=Finding(**each["finding"]), reason=each["reason"])
+            for each in data.pop("accepted")
+        )
+        return Plan(
+            apps=apps,
+            obstacles=obstacles,
+            left_out=left_out,
+            findings=findings,
+            accepted=accepted,
+            **data,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InfraError(
             f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "

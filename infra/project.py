@@ -1,6 +1,7 @@
 """A stack file in, its compiled Apps out: the pure half of every command."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -8,7 +9,11 @@ from infra.compile import Artifact, compile_app
 from infra.load import load
 from infra.local_files import with_contents
 from infra.lower import lower
+from infra.resources import AppResources
 from infra.stack import Stack
+
+if TYPE_CHECKING:
+    from infra.rules import Report
 
 
 @attrs.frozen(kw_only=True)
@@ -19,12 +24,24 @@ class Project:
     Attributes:
         path: Where it is.
         stack: Its stack.
+        apps: Their resources.
         artifacts: One per App, in the stack's order.
     """
 
     path: Path
     stack: Stack
+    apps: tuple[AppResources, ...]
     artifacts: tuple[Artifact, ...]
+
+    def report(self) -> "Report":
+        """What the rules of the stack and of its components find."""
+        from infra.rules import check
+
+        services = (service for app in self.stack.all_apps() for service in app.services)
+        known = [rule for each in services for rule in getattr(each, "rules", tuple)()]
+        rules = [*dict.fromkeys(known), *self.stack.rules]
+        accept = dict(self.stack.accept)
+        return check(self.apps, rules, accept=accept, is_strict=self.stack.strict)
 
     @property
     def environment(self) -> str | None:
@@ -50,6 +67,6 @@ def open_project(path: Path) -> Project:
         InvalidStack: With all of its problems.
     """
     stack = load(path)
-    apps = lower(stack, str(path))
-    artifacts = tuple(compile_app(with_contents(app, str(path), Path())) for app in apps)
-    return Project(path=path, stack=stack, artifacts=artifacts)
+    apps = tuple(with_contents(app, str(path), Path()) for app in lower(stack, str(path)))
+    artifacts = tuple(map(compile_app, apps))
+    return Project(path=path, stack=stack, apps=apps, artifacts=artifacts)

@@ -94,6 +94,7 @@ class Session:
             destroy=destroy,
             adopt=adopt,
             commit=commit(),
+            report=None if destroy else project.report(),
         )
         return made, live
 

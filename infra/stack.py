@@ -1,12 +1,15 @@
 """What a stack file exports: an environment's Apps and the services in them."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from infra import validators
-from infra.resources import Resource, several
+from infra.resources import Pairs, Resource, pairs, several
+
+if TYPE_CHECKING:
+    from infra.rules import Rule
 
 COMPONENT = validators.has_method("resources", example="InferenceService(name=...)")
 
@@ -63,6 +66,10 @@ class Stack:
         apps: Its Apps.
         services: The short form, instead of `apps`: one App, named after the stack.
         environment: The Modal environment; None: the one that the workspace has as its default.
+        strict: Whether people depend on it: some findings are then errors that are warnings
+            elsewhere.
+        accept: By code, why a finding stays: ``{"INF020": "measured: 5 is as good"}``.
+        rules: Rules of the stack's own, beside those of its components.
     """
 
     name: str = attrs.field(validator=validators.text(validators.NAME, example="prod"))
@@ -81,8 +88,27 @@ class Stack:
         kw_only=True,
     )
 
+    strict: bool = attrs.field(default=False, validator=validators.truth(), kw_only=True)
+    accept: Pairs = attrs.field(
+        default=(), converter=pairs, validator=validators.text_pairs(), kw_only=True
+    )
+    rules: tuple["Rule", ...] = attrs.field(
+        default=(),
+        converter=several,
+        validator=validators.each(
+            validators.has_method("findings", example="rules=[rule('MY001', ...)(check)]")
+        ),
+        kw_only=True,
+    )
+
     def problems(self) -> Iterator[str]:
         """What no field can know alone."""
+        for code, reason in self.accept:
+            if not reason.strip():
+                yield (
+                    f"accept: {code} has no reason; a sentence is allowed; write why the finding "
+                    "stays"
+                )
         if bool(self.apps) == bool(self.services):
             given = "both apps and services are" if self.apps else "neither apps nor services is"
             yield f"apps: {given} given; one of them is allowed; write apps=[App(...)]"

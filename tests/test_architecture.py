@@ -13,8 +13,13 @@ OURS = {"infra", "components", "stacks"}
 VOCABULARY = {
     "infra.contribution",
     "infra.errors",
+    "infra.facts.caches",
+    "infra.facts.flags",
+    "infra.facts.gpus",
+    "infra.facts.models",
     "infra.identifiers",
     "infra.resources",
+    "infra.rules",
     "infra.validators",
 }
 IMPURE = {
@@ -42,8 +47,10 @@ PURE = {
         "live",
         "lower",
         "manifest",
+        "comparison",
         "plan",
         "resources",
+        "rules",
         "spell",
         "stack",
         "tiers",

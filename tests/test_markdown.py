@@ -145,7 +145,7 @@ def test_several_stacks_are_a_table() -> None:
     gone, live = plan_of(live=golden.deployed(chat("one", "a").manifest))
     comment = markdown([dev, (attrs.evolve(gone, stack="prod"), live)], {}, now=0)
     assert comment.startswith("<!-- infra plan: dev, prod -->\n")
-    assert "| `dev` | `main` | 3 | 0 | 0 | 0 | rolling |\n" in comment
+    assert "| `dev` | `main` | 3 | 0 | 0 | 0 | new |\n" in comment
     assert "| `prod` | `main` | 0 | 0 | 3 | 0 | rolling |\n" in comment
     assert "> - `prod: service.a will be destroyed (2 containers are stopped)`" in comment
     assert comment.count("<details>") == 2
@@ -268,6 +268,18 @@ def test_no_comment_is_longer_than_allowed(
     assert len(comment) <= limit
     opened = [token for token in PARSER.parse(comment) if token.type == "fence"]
     assert comment.count("<details>") == comment.count("\n\n</details>") == len(opened)
+
+
+@pytest.mark.parametrize("text", ["`" * 900, "`x" * 450, "&" * 900, "word " * 180])
+def test_what_is_above_the_folds_is_short(text: str) -> None:
+    """Long names, long messages and many stacks leave room for the plans."""
+    drift = tuple(Drift(address=f"{text}{index}", what=text) for index in range(20))
+    apps = (AppPlan(app=text, base=Base(), artifact=None, drift=drift),)
+    plan, live = plan_of()
+    plan = attrs.evolve(plan, stack=text, environment=text, apps=apps, obstacles=(text,) * 20)
+    comment = markdown([(plan, live)] * 100, {}, now=0, errors=[text] * 20, limit=40_000)
+    assert len(comment) <= 40_000
+    assert len(comment.partition("<details>")[0]) < 30_000
 
 
 def services(count: int) -> list[InferenceService]:

@@ -99,7 +99,7 @@ def test_several_stacks_are_planned_together(infra: Run, project: Path) -> None:
     both = infra("plan", "stacks", "--concise", "--detailed-exitcode")
     assert both.returncode == 2
     assert re.search(r"^stacks/dev.py +0 +0 +0 +0 +no changes$", both.stdout, re.MULTILINE)
-    assert re.search(r"^stacks/prod.py +6 +0 +0 +0 +rolling$", both.stdout, re.MULTILINE)
+    assert re.search(r"^stacks/prod.py +6 +0 +0 +0 +new$", both.stdout, re.MULTILINE)
     assert infra("apply", "--yes").returncode == 64  # no plan of a single stack is left
     (project / "stacks" / "broken.py").write_text("stack = 1\n")
     three = infra("plan", "stacks", "--concise", "--detailed-exitcode")

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra-dev",
     tags={
-        "infra-manifest": "a5cdc1f0c0c618f91b6c2f03d3c4b57a69551092",
+        "infra-manifest": "01864e2f509a2dd0f879a1b960912b47854c8364",
         "infra-stack": "dev",
     },
 )
@@ -433,7 +433,7 @@ async def chat(
         "nemotron-3-ultra": (
             Nemotron3Ultra._experimental_get_flash_urls,
             NEMOTRON_3_ULTRA_STARTUP_TIMEOUT,
-            True,
+            False,
         ),
     }
     find, timeout, sticky = services[service]

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra",
     tags={
-        "infra-manifest": "0e2d2b2e918ac17cb2066c5b177f7db31cf829ad",
+        "infra-manifest": "ecd34b6cb8625a4d5a5b4b4be707d7015540e4e1",
         "infra-stack": "prod",
     },
 )
@@ -433,7 +433,7 @@ async def chat(
         "nemotron-3-ultra": (
             Nemotron3Ultra._experimental_get_flash_urls,
             NEMOTRON_3_ULTRA_STARTUP_TIMEOUT,
-            True,
+            False,
         ),
     }
     find, timeout, sticky = services[service]

@@ -1,0 +1,220 @@
+"""Whether weights and compiled kernels are kept where SGLang looks for them."""
+
+import re
+from collections.abc import Iterator
+
+from components.rules.engine import Engine, base_tag
+from infra.facts import caches
+from infra.resources import Mount
+from infra.rules import Fault, Rule, rule
+
+DEFAULTS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
+DEEP_GEMM = re.compile(r"deep[_-]?gemm", re.IGNORECASE)
+HUB = re.compile(r"hugging-?_?face|hf[_-]?(hub|cache|home)", re.IGNORECASE)
+HUB_DEFAULT = "/root/.cache/huggingface"
+COMPILER = "sglang.compile_deep_gemm"
+
+# What sets the shapes of DeepGEMM's kernels, with the value that need not be written.
+SHAPES = ("--tp-size", "--ep-size", "--quantization")
+
+
+def holding(engine: Engine, path: str) -> Mount | None:
+    """The Volume that a path is in."""
+    for each in engine.service.mounts:
+        if f"{path}/".startswith(each.path.rstrip("/") + "/"):
+            return each
+    return None
+
+
+def deep_gemm_folder(engine: Engine) -> str:
+    """Where this release keeps DeepGEMM's kernels."""
+    moved = engine.env.get("SGLANG_CACHE_DIR")
+    named = engine.env.get(caches.variable("sglang", "DeepGEMM"))
+    if named:
+        return named
+    if moved and engine.since("0.5.18"):
+        return f"{moved}/deep_gemm"
+    return caches.default("sglang", "DeepGEMM", engine.release.version) or ""
+
+
+def hub_folder(engine: Engine) -> tuple[str, str | None]:
+    """Where the Hub's files are kept, and by which variable."""
+    if found := engine.env.get("HF_HUB_CACHE"):
+        return found, "HF_HUB_CACHE"
+    if found := engine.env.get("HF_HOME"):
+        return f"{found}/hub", "HF_HOME"
+    return f"{HUB_DEFAULT}/hub", None
+
+
+@rule("INF040", severity="error", source=DEFAULTS, view=Engine.of)
+def kernels_elsewhere(engine: Engine) -> Iterator[Fault]:
+    """
+    A Volume for DeepGEMM's kernels where this release does not keep them.
+
+    The Volume stays empty. Kernels that are compiled while the image is built land in the image,
+    which hides it; those compiled later are lost with their container, 10 to 20 minutes each time,
+    and a later move of the mount meets a folder that is not empty.
+    """
+    folder = deep_gemm_folder(engine)
+    if holding(engine, folder):
+        return
+    for mount in engine.service.mounts:
+        if DEEP_GEMM.search(mount.path) or DEEP_GEMM.search(mount.volume.name):
+            name = caches.variable("sglang", "DeepGEMM")
+            yield Fault(
+                field="kernels",
+                what=f"the Volume {mount.volume.name} is at {mount.path}, and {engine.version} "
+                f"keeps DeepGEMM's kernels in {folder}",
+                fix=f"set {name}={mount.path}, which every release reads; KernelCache does so "
+                "when env= is left out",
+            )
+
+
+@rule("INF041", severity="error", source="huggingface_hub's environment variables", view=Engine.of)
+def weights_elsewhere(engine: Engine) -> Iterator[Fault]:
+    """
+    A Volume for the weights where the Hub's client does not keep them.
+
+    Each container then downloads the model, at a few hundred MB/s and into its own disk.
+    """
+    folder, variable = hub_folder(engine)
+    if holding(engine, folder):
+        return
+    for mount in engine.service.mounts:
+        if HUB.search(mount.path) or HUB.search(mount.volume.name):
+            yield Fault(
+                field="weights",
+                what=f"the Volume {mount.volume.name} is at {mount.path}, and the Hub's files are "
+                f"kept in {folder} ({variable or 'the default'})",
+                fix=f"set HF_HUB_CACHE={mount.path}",
+            )
+
+
+@rule(
+    "INF042",
+    severity="warning",
+    strict="error",
+    source="https://modal.com/docs/guide/model-weights",
+    view=Engine.of,
+)
+def weights_not_kept(engine: Engine) -> Iterator[Fault]:
+    """
+    Weights of the Hub without a Volume.
+
+    Each container downloads them, at a few hundred MB/s; from a Volume they come at 1 to 2 GB/s.
+    """
+    path = engine.text("--model-path") or engine.service.model
+    folder, _ = hub_folder(engine)
+    volumes = [each for each in engine.service.mounts if HUB.search(each.path + each.volume.name)]
+    is_elsewhere = path.startswith(("/", "s3://", "gs://", "./"))
+    if not is_elsewhere and not holding(engine, folder) and not volumes:
+        yield Fault(
+            field="weights",
+            what=f"{path} is in no Volume",
+            fix='write weights=WeightCache("huggingface-cache")',
+        )
+
+
+@rule(
+    "INF043",
+    severity="warning",
+    source="modal-projects/training-gym#27; Modal's SGLang examples from 0.5.11 on",
+    view=Engine.of,
+)
+def mount_over_files(engine: Engine) -> Iterator[Fault]:
+    """
+    A Volume where SGLang's image has files of its own.
+
+    Modal does not mount a Volume on a path that is not empty: no container starts. The images of
+    lmsysorg from 0.5.11 on bring files under /root/.cache/huggingface.
+    """
+    if not (base_tag(engine.image) or "").startswith("lmsysorg/sglang") or not engine.since(
+        "0.5.11"
+    ):
+        return
+    cleared = any(
+        "rm -rf" in str(word) and HUB_DEFAULT in str(word)
+        for step in engine.image.steps
+        if step.method in ("run_commands", "dockerfile_commands")
+        for word in step.args
+    )
+    for mount in engine.service.mounts:
+        if mount.path == HUB_DEFAULT and not cleared:
+            yield Fault(
+                field="image",
+                what=f"the image has files in {mount.path}, where {mount.volume.name} is mounted",
+                fix=f'add .run_commands("rm -rf {HUB_DEFAULT}") to the image, or mount the Volume '
+                "at a path of its own",
+            )
+
+
+@rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=Engine.of)
+def compilation_without_use(engine: Engine) -> Iterator[Fault]:
+    """
+    A compilation of DeepGEMM's kernels that can't serve this service.
+
+    DeepGEMM is for compute capability 9.0 and newer, and off with SGLANG_ENABLE_JIT_DEEPGEMM=0;
+    the kernels depend on how tensors are cut, so the compilation needs the service's own flags.
+    """
+    for build in engine.image.builds:
+        if COMPILER not in build.command:
+            continue
+        if 0 < engine.sm < 90:
+            yield Fault(
+                field="kernels",
+                what=f"DeepGEMM does not run on {engine.service.gpu[0]}",
+                fix="take compile_deep_gemm out, or use H100 or newer",
+            )
+        if not engine.is_jit_deepgemm:
+            yield Fault(
+                field="kernels",
+                what="kernels are compiled for DeepGEMM, which SGLANG_ENABLE_JIT_DEEPGEMM=0 "
+                "switches off",
+                fix="take one of them out",
+                severity="warning",
+            )
+        given = {*build.engine_flags, *build.command}
+        wanted = [flag for flag in SHAPES if engine.text(flag) not in (None, "1")]
+        if (engine.number("--chunked-prefill-size") or 0) > 8192:
+            wanted.append("--chunked-prefill-size")
+        for flag in (flag for flag in wanted if flag not in given):
+            yield Fault(
+                field="kernels",
+                what=f"{flag}: is not given to {COMPILER}, and changes what is compiled",
+                fix="give it the service's flags",
+                severity="warning",
+            )
+
+
+@rule("INF045", severity="info", source="log of sglang/compile_deep_gemm.py", view=Engine.of)
+def kernels_not_kept(engine: Engine) -> Iterator[Fault]:
+    """
+    A model in FP8 on Hopper or Blackwell whose kernels are compiled in every container.
+
+    DeepGEMM compiles when it meets a shape first: 10 to 20 minutes for all of them, in each new
+    container, unless a Volume keeps them.
+    """
+    backend = engine.text("--fp8-gemm-backend") or "auto"
+    uses = engine.quantization == "fp8" and backend in ("auto", "deep_gemm", "flashinfer_deepgemm")
+    is_meant = any(
+        DEEP_GEMM.search(mount.path + mount.volume.name) for mount in engine.service.mounts
+    )
+    if not uses or engine.sm not in (90, 100, 103) or not engine.is_jit_deepgemm or is_meant:
+        return
+    if not holding(engine, deep_gemm_folder(engine)):
+        yield Fault(
+            field="kernels",
+            what=f"DeepGEMM's kernels are kept in {deep_gemm_folder(engine)}, which is in no "
+            "Volume",
+            fix='write kernels=KernelCache.deep_gemm("deepgemm-cache")',
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    kernels_elsewhere,
+    weights_elsewhere,
+    weights_not_kept,
+    mount_over_files,
+    compilation_without_use,
+    kernels_not_kept,
+)

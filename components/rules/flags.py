@@ -1,0 +1,242 @@
+"""Whether the image's release of SGLang takes the command line."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from itertools import pairwise
+
+from components.rules.engine import Engine
+from infra.facts.flags import Release, release, versions
+from infra.rules import Fault, Rule, rule
+
+CATALOGUE = "SGLang's add_cli_args, read in 18 releases from 0.5.6.post2 to 0.5.23"
+UNKNOWN = "unrecognized arguments: "
+AMBIGUOUS = "ambiguous option: "
+
+
+@rule("INF010", severity="error", source=CATALOGUE, view=Engine.of)
+def unknown_flag(engine: Engine) -> Iterator[Fault]:
+    """
+    A flag that this release of SGLang does not have.
+
+    Its argument parser exits with code 2, after the image was built and a GPU was waited for.
+    """
+    for error in engine.parsed.errors:
+        if error.startswith(UNKNOWN):
+            flag = error.removeprefix(UNKNOWN).split()[0].partition("=")[0]
+            yield Fault(
+                what=f"{flag}: {engine.version} has no such flag{_elsewhere(flag, engine.release)}",
+                fix=_instead(flag, engine.release),
+            )
+
+
+@rule("INF011", severity="error", source=CATALOGUE, view=Engine.of)
+def ambiguous_flag(engine: Engine) -> Iterator[Fault]:
+    """
+    A word that begins several of this release's flags and is none of them.
+
+    Its argument parser does not guess: it exits with code 2 before anything is loaded.
+    """
+    for error in engine.parsed.errors:
+        if error.startswith(AMBIGUOUS):
+            flag, _, matches = error.removeprefix(AMBIGUOUS).partition(" could match ")
+            yield Fault(
+                what=f"{flag}: {engine.version} has {matches} and does not know which is meant",
+                fix=_ambiguous(flag, matches, engine.release),
+            )
+
+
+@rule("INF012", severity="error", source=CATALOGUE, view=Engine.of)
+def refused_value(engine: Engine) -> Iterator[Fault]:
+    """
+    A flag with words behind it that this release does not take.
+
+    Its argument parser exits with code 2; the choices differ from release to release.
+    """
+    for error in engine.parsed.errors:
+        if not error.startswith((UNKNOWN, AMBIGUOUS)):
+            flag = error.removeprefix("argument ").partition(":")[0].partition("/")[0]
+            choices = engine.release.choices(flag)
+            given = next(
+                (each.values for each in engine.service.arguments if each.flag == flag), ()
+            )
+            near = get_close_matches(" ".join(given), choices, n=1)
+            yield Fault(
+                what=f"{engine.version} refuses it: {error}",
+                fix=(
+                    f"write {near[0]!r}, or another of them"
+                    if near
+                    else "write one of them, or take the flag out"
+                    if choices
+                    else f"write what {flag} takes"
+                ),
+            )
+
+
+@rule("INF013", severity="warning", source=CATALOGUE, view=Engine.of)
+def abbreviated_flag(engine: Engine) -> Iterator[Fault]:
+    """
+    A flag that stands only for the beginning of its name.
+
+    The argument parser completes it today; the first release that has another flag of that
+    beginning refuses it, as happened to --cuda-graph-max-bs in 0.5.20.
+    """
+    for given, full in engine.parsed.abbreviations.items():
+        yield Fault(
+            what=f"{given}: is short for {full} in {engine.version}",
+            fix=f"write {full} in full",
+        )
+
+
+@rule("INF014", severity="info", source=CATALOGUE, view=Engine.of)
+def deprecated_flag(engine: Engine) -> Iterator[Fault]:
+    """
+    A flag that this release still takes and will drop.
+
+    It is logged as a warning, and the next release may refuse the whole command line.
+    """
+    for argument in engine.service.arguments:
+        instead = engine.release.deprecated(argument.flag)
+        if instead is not None and not _drops(argument.flag, engine.release):
+            yield Fault(
+                what=f"{argument.flag}: is deprecated in {engine.version}",
+                fix=f"write {instead}" if instead else "take it out",
+            )
+
+
+@rule("INF015", severity="info", source=CATALOGUE, view=Engine.of)
+def flag_that_goes(engine: Engine) -> Iterator[Fault]:
+    """
+    A flag that a newer release refuses.
+
+    An update of the image alone would then stop the service from starting.
+    """
+    for argument in engine.service.arguments:
+        if argument.flag not in engine.release.names():
+            continue
+        gone = _drops(argument.flag, engine.release)
+        if gone:
+            first, how = gone
+            instead = _instead(argument.flag, release("sglang", first))
+            yield Fault(
+                what=f"{argument.flag}: {how} SGLang {first}",
+                fix=f"nothing here: it follows {argument.follows} and the image's version; with "
+                f"an image of {first}, infra itself will {instead}"
+                if argument.follows
+                else f"before an update to {first}: {instead}",
+            )
+
+
+@rule("INF016", severity="warning", source=CATALOGUE, view=Engine.of)
+def release_not_known(engine: Engine) -> Iterator[Fault]:
+    """
+    An image whose release of SGLang is not in the catalogue.
+
+    All rules about flags are then those of another release, and may be wrong here.
+    """
+    if engine.release.notice:
+        named_release = "lmsysorg/sglang:v0.5.11"
+        yield Fault(
+            field="image",
+            what=engine.release.notice,
+            fix=f"use an image whose tag names a known release, such as {named_release}",
+            severity="info" if engine.asked else None,
+        )
+
+
+@rule("INF017", severity="error", source="server_args.py of SGLang 0.5.11", view=Engine.of)
+def flags_that_exclude_each_other(engine: Engine) -> Iterator[Fault]:
+    """
+    Flags that SGLang's parser takes and its checks refuse.
+
+    The server raises an error at its start, before it loads the weights.
+    """
+    if ":" in (engine.text("--served-model-name") or ""):
+        yield Fault(
+            what="--served-model-name: holds a colon, which separates the adapters of LoRA",
+            fix="write a name without a colon",
+        )
+    if engine.has("--enable-hierarchical-cache") and engine.has("--disable-radix-cache"):
+        yield Fault(
+            what="--enable-hierarchical-cache: keeps the radix cache that --disable-radix-cache "
+            "switches off",
+            fix="take one of them out",
+        )
+    chunk, page = engine.number("--chunked-prefill-size"), engine.number("--page-size")
+    if chunk and page and chunk > 0 and chunk % page:
+        yield Fault(
+            what=f"--chunked-prefill-size: {chunk} is no multiple of --page-size {page}",
+            fix=f"write {chunk // page * page or page}",
+        )
+    if engine.has("--enable-memory-saver") and not engine.has("--enable-weights-cpu-backup"):
+        yield Fault(
+            what="--enable-memory-saver: weights that are released are garbage afterwards without "
+            "--enable-weights-cpu-backup",
+            fix="add --enable-weights-cpu-backup",
+            why="The server answers nonsense after /resume_memory_occupation.",
+            severity="warning",
+        )
+
+
+def _declared(flag: str) -> list[str]:
+    """The releases that have the flag."""
+    return [each for each in versions("sglang") if flag in release("sglang", each).names()]
+
+
+@cache
+def _drops(flag: str, of: Release) -> tuple[str, str] | None:
+    """The first newer release that refuses the flag, and how."""
+    known = versions("sglang")
+    if flag in release("sglang", known[-1]).names():
+        return None
+    for before, after in pairwise(known[known.index(of.version) :]):
+        names = release("sglang", after).names()
+        if flag in release("sglang", before).names() and flag not in names:
+            longer = [each for each in names if each.startswith(flag)]
+            if len(longer) == 1:
+                continue  # argparse completes it
+            return after, "is ambiguous in" if longer else "is gone from"
+    return None
+
+
+def _elsewhere(flag: str, of: Release) -> str:
+    """In which releases it is, behind the sentence that it is not in this one."""
+    having = _declared(flag)
+    known = versions("sglang")
+    if not having:
+        return ""
+    if known.index(having[0]) > known.index(of.version):
+        return f"; it comes with {having[0]}"
+    return f"; {having[-1]} is the last that has it"
+
+
+def _ambiguous(flag: str, matches: str, of: Release) -> str:
+    known = _instead(flag, of) if _declared(flag) else ""
+    return known or f"write one of {matches}"
+
+
+def _instead(flag: str, of: Release) -> str:
+    """What to write in place of a flag that a release refuses."""
+    having, known = _declared(flag), versions("sglang")
+    for version in reversed(having):
+        found = release("sglang", version).deprecated(flag)
+        if found and found.partition("=")[0] in of.names():
+            return f"write {found}"
+    if having and known.index(having[0]) > known.index(of.version):
+        return f"take it out, or use an image of {having[0]} or newer"
+    near = get_close_matches(flag, of.names(), n=1, cutoff=0.75)
+    if near and not having:
+        return f"write {near[0]}, if that is meant, or take it out"
+    return "take it out"
+
+
+RULES: tuple[Rule, ...] = (
+    unknown_flag,
+    ambiguous_flag,
+    refused_value,
+    abbreviated_flag,
+    deprecated_flag,
+    flag_that_goes,
+    release_not_known,
+    flags_that_exclude_each_other,
+)

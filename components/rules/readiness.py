@@ -1,0 +1,128 @@
+"""Whether a container has the time that its start needs, and a request the time to end."""
+
+from collections.abc import Iterator
+
+from components.rules.caches import COMPILER, deep_gemm_folder, holding
+from components.rules.engine import Engine
+from infra.rules import Fault, Rule, Subject, rule
+
+MODAL = "https://modal.com/docs/guide/timeouts and /docs/guide/servers"
+# Modal's own limit where none is written: a server's, and `timeout` of a class.
+UNSET = {"server": 30, "http_server": 300}
+BYTES_PER_SECOND = 1_000_000_000  # of a Volume; Modal states 1 to 2 GB/s
+# A boot of the container, imports, the allocation of the KV cache, CUDA graphs, a warm-up.
+BESIDE_WEIGHTS = 60
+KERNELS = 20 * 60  # DeepGEMM's, when they are in no Volume (SGLang: typically 10 to 20 minutes)
+
+
+def seconds_to_start(engine: Engine) -> int | None:
+    """What a start takes at the most when the weights are in their Volume; None: not known."""
+    size = engine.model.weight_bytes
+    return None if size is None else size // BYTES_PER_SECOND + BESIDE_WEIGHTS
+
+
+@rule("INF050", severity="warning", strict="error", source=MODAL)
+def startup_not_limited(subject: Subject) -> Iterator[Fault]:
+    """
+    A service that leaves its time to start to Modal.
+
+    Modal gives a server 30 seconds, and a class 300; an engine that loads, compiles and captures
+    graphs for longer is ended and started anew, for ever.
+    """
+    front_door = subject.service.routing.front_door
+    if subject.service.startup_timeout is None:
+        yield Fault(
+            field="startup_timeout",
+            what=f"is not given; Modal's {UNSET[front_door]} seconds for {front_door} hold",
+            fix="write startup_timeout=, with the first download of the weights in mind",
+        )
+
+
+@rule("INF051", severity="error", source=MODAL, view=Engine.of)
+def startup_too_short(engine: Engine) -> Iterator[Fault]:
+    """
+    Less time to start than loading the weights takes.
+
+    A Volume gives 1 to 2 GB/s; to that come the boot, CUDA graphs, the warm-up. A container that
+    runs out of its time is ended, and the next one begins from nothing.
+    """
+    service = engine.service
+    limit = service.startup_timeout or UNSET[service.routing.front_door]
+    needed = seconds_to_start(engine)
+    if needed is not None and needed > limit:
+        yield Fault(
+            field="startup_timeout",
+            what=f"{limit} s; {service.model} needs up to {needed} s from its Volume",
+            fix=f"write startup_timeout={-(-2 * needed // 60) * 60}",
+        )
+    elif service.startup_timeout and service.warm_up_timeout >= limit:
+        yield Fault(
+            field="warm_up_timeout",
+            what=f"{service.warm_up_timeout} s of {limit} s leave nothing for the start",
+            fix="lower it, or raise startup_timeout",
+        )
+
+
+@rule("INF052", severity="info", source=MODAL, view=Engine.of)
+def startup_very_long(engine: Engine) -> Iterator[Fault]:
+    """
+    Far more time to start than a start takes.
+
+    An engine that hangs keeps its GPUs for all of it, and is billed, before it is started anew.
+    The first download of the weights is the only start that needs so long.
+    """
+    needed, limit = seconds_to_start(engine), engine.service.startup_timeout
+    if needed is None or limit is None:
+        return
+    is_compiling = any(COMPILER in each.command for each in engine.image.builds)
+    if is_compiling and not holding(engine, deep_gemm_folder(engine)):
+        needed += KERNELS
+    if limit > max(10 * needed, 3600):
+        yield Fault(
+            field="startup_timeout",
+            what=f"{limit} s; a start from the Volume takes up to {needed} s",
+            fix="download the weights while the image is built (download_at_build=True), then "
+            f"write startup_timeout={-(-2 * needed // 60) * 60}",
+        )
+
+
+@rule("INF053", severity="warning", source=MODAL)
+def requests_cut_off(subject: Subject) -> Iterator[Fault]:
+    """
+    No time for requests in flight when a container goes.
+
+    Every deployment and every step down of the autoscaler then breaks streams that are being
+    answered.
+    """
+    if not subject.service.routing.exit_grace_period:
+        yield Fault(
+            field="routing.exit_grace_period",
+            what="is 0: requests in flight are cut off when a container goes",
+            fix="write exit_grace_period=15, or as long as your answers take",
+        )
+
+
+@rule(
+    "INF054", severity="warning", source="http_server.py of SGLang 0.5.6 to 0.5.23", view=Engine.of
+)
+def ready_too_early(engine: Engine) -> Iterator[Fault]:
+    """
+    A server that says it is ready before it has answered anything.
+
+    With --skip-server-warmup /health is 200 at once, so requests arrive at an engine that still
+    compiles.
+    """
+    if engine.has("--skip-server-warmup"):
+        yield Fault(
+            what="--skip-server-warmup: /health says ready before the first answer",
+            fix="take it out",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    startup_not_limited,
+    startup_too_short,
+    startup_very_long,
+    requests_cut_off,
+    ready_too_early,
+)

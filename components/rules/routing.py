@@ -1,0 +1,152 @@
+"""Whether requests take a short way, and find a container that has room for them."""
+
+from collections.abc import Iterator
+
+from components.rules.engine import Engine
+from infra.facts.gpus import compute_regions
+from infra.rules import Fault, Rule, Subject, rule
+
+REGIONS = "https://modal.com/docs/guide/region-selection"
+WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
+
+
+@rule("INF080", severity="error", source=REGIONS)
+def region_not_known(subject: Subject) -> Iterator[Fault]:
+    """
+    A compute region that Modal does not have.
+
+    Modal's client passes the word on; no container is ever placed there.
+    """
+    for region in subject.service.routing.region:
+        if region not in compute_regions():
+            yield Fault(
+                field="routing.region",
+                what=f"{region!r} is no compute region of Modal's",
+                fix=f"write one of {', '.join(compute_regions())}",
+            )
+
+
+@rule("INF081", severity="warning", source=REGIONS)
+def proxies_far_away(subject: Subject) -> Iterator[Fault]:
+    """
+    Containers that may run far from the proxies in front of them.
+
+    Each request and each streamed token crosses the distance: between us-east and us-west some
+    60 ms for the first token.
+    """
+    routing = subject.service.routing
+    known = compute_regions()
+    if not routing.region:
+        yield Fault(
+            field="routing.region",
+            what=f"is not given, so containers may run anywhere, and the proxies are in "
+            f"{', '.join(routing.proxy_regions) or 'us-east'}",
+            fix="write region=, near to your callers",
+            severity=None if subject.is_strict else "info",
+        )
+    for region in routing.region:
+        near = known.get(region, {}).get("routing", [])
+        far = [each for each in near if each not in routing.proxy_regions]
+        is_outside = bool(near) and len(far) == len(near)
+        is_broad = "-" not in region and len(near) > 1 and bool(far)
+        if is_outside or is_broad:
+            proxies = ", ".join(routing.proxy_regions) or "us-east"
+            yield Fault(
+                field="routing.region",
+                what=f"{region} containers may run near {' or '.join(far)}, and the proxies are "
+                f"in {proxies}",
+                fix=f"write region={proxies!r}"
+                if is_broad and len(routing.proxy_regions) == 1
+                else f"write proxy_regions={near!r}",
+            )
+
+
+@rule(
+    "INF082",
+    severity="warning",
+    source="inferred: affinity serves the prefix cache",
+    view=Engine.of,
+)
+def affinity_without_cache(engine: Engine) -> Iterator[Fault]:
+    """
+    Sessions that stay on one container, whose prefix cache is off.
+
+    Affinity keeps a conversation where its prefix is in the KV cache; without that cache it only
+    spreads the load less evenly.
+    """
+    if engine.service.routing.session_affinity and engine.has("--disable-radix-cache"):
+        yield Fault(
+            field="routing.session_affinity",
+            what="sessions stay on a container, and --disable-radix-cache keeps nothing for them",
+            fix="write session_affinity=False, or take --disable-radix-cache out",
+        )
+
+
+@rule(
+    "INF083",
+    severity="warning",
+    source="server_args.py of SGLang 0.5.6 to 0.5.23: 48 with speculation",
+    view=Engine.of,
+)
+def hidden_queue(engine: Engine) -> Iterator[Fault]:
+    """
+    More requests per container than the engine runs at once.
+
+    The rest waits inside the engine, where the autoscaler does not see it: latency grows while no
+    container is added.
+    """
+    target = engine.service.routing.target_inputs
+    given = engine.number("--max-running-requests")
+    implied = WITH_SPECULATION if engine.algorithm not in (None, "UNO") else None
+    limit = given or implied
+    if target and limit and target > limit:
+        why = "" if given else ", SGLang's own number with speculative decoding"
+        yield Fault(
+            field="routing.target_inputs",
+            what=f"{target} requests per container, and the engine runs {limit} at once{why}",
+            fix=f"write target_inputs={limit}, or max_running_requests={target}",
+        )
+
+
+@rule("INF084", severity="warning", source="inferred: batches above it run without", view=Engine.of)
+def batches_without_graphs(engine: Engine) -> Iterator[Fault]:
+    """
+    More requests per container than CUDA graphs are captured for.
+
+    Larger batches are launched kernel by kernel, which is slow just when the load is high.
+    """
+    target = engine.service.routing.target_inputs
+    flag = "--cuda-graph-max-bs"
+    largest = engine.number(flag) or engine.number(f"{flag}-decode")
+    if target and largest and largest < target:
+        yield Fault(
+            field="routing.target_inputs",
+            what=f"{target} requests per container, and CUDA graphs up to {largest}",
+            fix=f"raise the graphs' batch to {target} or more; left out, it follows target_inputs",
+        )
+
+
+@rule("INF085", severity="warning", source="https://modal.com/docs/guide/servers")
+def no_room_to_replace(subject: Subject) -> Iterator[Fault]:
+    """
+    At the most one container.
+
+    A deployment starts the new one before the old one goes; with max_containers=1 it can't, and
+    callers get 503 meanwhile.
+    """
+    if subject.service.autoscaler.max_containers == 1:
+        yield Fault(
+            field="max_containers",
+            what="is 1: a new version can't start beside the old one",
+            fix="write max_containers=2, or leave target_inputs out so that load adds none",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    region_not_known,
+    proxies_far_away,
+    affinity_without_cache,
+    hidden_queue,
+    batches_without_graphs,
+    no_room_to_replace,
+)

@@ -1,0 +1,69 @@
+"""Modal's GPUs, their prices and their regions, as Modal documents them."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import attrs
+
+from infra.facts.data import read
+
+
+@attrs.frozen(kw_only=True)
+class Gpu:
+    """
+    A GPU type that Modal has; what its documentation does not state is None.
+
+    Attributes:
+        name: As one asks for it, such as ``H100!``.
+        memory_gb: Memory, in units of 10^9 bytes.
+        sm: Compute capability without the dot, such as 90.
+        most: GPUs in one container at the most.
+        may_become: What Modal may give in its place.
+    """
+
+    name: str
+    memory_gb: int | None
+    sm: int
+    most: int | None
+    may_become: str | None = None
+
+
+@cache
+def gpu(name: str) -> Gpu | None:
+    """The type of that name; Modal does not mind the letters' case."""
+    found = read("gpus")["gpus"].get(name.upper())
+    return None if found is None else Gpu(name=name.upper(), **found)
+
+
+def gpu_names() -> tuple[str, ...]:
+    """What may be asked for."""
+    return tuple(read("gpus")["gpus"])
+
+
+def compute_regions() -> Mapping[str, Any]:
+    """By region: how much more it costs, and from which routing regions it is near."""
+    found: Mapping[str, Any] = read("regions")["compute"]
+    return found
+
+
+def region_multiplier(regions: tuple[str, ...]) -> float:
+    """
+    By how much a choice of regions raises the price of computing.
+
+    Of several the dearest is taken, as Modal may use any; none is 1.
+    """
+    known = compute_regions()
+    return max((known[each]["multiplier"] for each in regions if each in known), default=1.0)
+
+
+def list_price(name: str) -> float | None:
+    """USD per GPU and hour, without the region, from a dated list."""
+    found: float | None = read("prices")["gpu_per_hour"].get(name.upper())
+    return found
+
+
+def hours_per_month() -> int:
+    """For prices per month."""
+    found: int = read("prices")["hours_per_month"]
+    return found

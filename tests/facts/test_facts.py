@@ -1,0 +1,105 @@
+"""GPUs, regions, prices, caches and models, as their sources state them."""
+
+import re
+
+import pytest
+
+from components.routing import ROUTING_REGIONS
+from infra.facts import caches
+from infra.facts.data import read
+from infra.facts.gpus import gpu, gpu_names, hours_per_month, list_price, region_multiplier
+from infra.facts.models import model
+
+
+def test_gpus_are_found_in_any_case() -> None:
+    """Modal does not mind the letters' case; what it does not have is None."""
+    found = gpu("h100!")
+    assert found is not None
+    assert (found.name, found.sm, found.memory_gb, found.may_become) == ("H100!", 90, 80, None)
+    assert gpu("H1000") is None
+
+
+def test_every_gpu_has_a_price_or_none() -> None:
+    """The price list names the GPUs that there are; an unknown price is None, not nothing."""
+    assert set(read("prices")["gpu_per_hour"]) == set(gpu_names())
+    assert list_price("b200") == 6.25
+    assert list_price("B300") is None
+
+
+def test_the_seeds_cost_what_their_sources_say() -> None:
+    """Four B200 in us are 37.50 an hour, two H100 in us-east about 10,100 a month."""
+    assert 4 * 6.25 * region_multiplier(("us",)) == 37.5
+    monthly = 2 * 3.95 * region_multiplier(("us-east",)) * hours_per_month()
+    assert round(monthly, -2) == 10100
+
+
+def test_regions_are_near_proxies_that_exist() -> None:
+    """Every compute region is near one of Modal's routing regions; none costs nothing more."""
+    assert tuple(read("regions")["routing"]) == ROUTING_REGIONS
+    for region, facts in read("regions")["compute"].items():
+        assert set(facts["routing"]) <= set(ROUTING_REGIONS), region
+        assert facts["routing"], region
+    assert region_multiplier(()) == 1.0
+    assert region_multiplier(("us", "us-east")) == 1.75
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        ("0.5.6.post2", "/root/.cache/deep_gemm"),
+        ("0.5.17", "/root/.cache/deep_gemm"),
+        ("0.5.18", "/root/.cache/sglang/deep_gemm"),
+        ("0.5.23", "/root/.cache/sglang/deep_gemm"),
+    ],
+)
+def test_deep_gemm_moved(version: str, path: str) -> None:
+    """DeepGEMM's kernels moved with 0.5.18; the variable stayed."""
+    assert caches.default("sglang", "DeepGEMM", version) == path
+    assert caches.variable("sglang", "DeepGEMM") == "SGLANG_DG_CACHE_DIR"
+
+
+def test_a_cache_may_come_later() -> None:
+    """A release before a cache's first has none."""
+    assert caches.default("sglang", "CuTe", "0.5.19") is None
+
+
+def test_models_of_the_seeds_are_known() -> None:
+    """What the sources state is there, what they do not is None."""
+    qwen = model("Qwen/Qwen3-8B-FP8")
+    assert (qwen.layers, qwen.heads, qwen.kv_heads, qwen.quantization) == (36, 32, 8, "fp8")
+    ultra = model("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4")
+    assert (ultra.parameters, ultra.layers, ultra.is_hybrid) == (550_000_000_000, None, True)
+
+
+def test_every_figure_has_a_source() -> None:
+    """A model's figure is a value with its source, or null."""
+    for name, figures in read("models")["models"].items():
+        for key, figure in figures.items():
+            assert figure is None or (figure["value"] and figure["source"]), (name, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "quantization", "is_hybrid", "is_gated"),
+    [
+        ("zai-org/GLM-4.6-FP8", "fp8", False, False),
+        ("nvidia/DeepSeek-R1-0528-NVFP4", "modelopt_fp4", False, False),
+        ("Qwen/Qwen3-Next-80B-A3B-Instruct", None, True, False),
+        ("meta-llama/Llama-3.3-70B-Instruct", None, False, True),
+        ("someone/unknown", None, False, False),
+    ],
+)
+def test_names_tell(name: str, quantization: str | None, is_hybrid: bool, is_gated: bool) -> None:
+    """Of a model that is not listed, its name and family are all that is known."""
+    found = model(name)
+    assert (found.quantization, found.is_hybrid, found.is_gated) == (
+        quantization,
+        is_hybrid,
+        is_gated,
+    )
+    assert found.weight_bytes is None
+
+
+def test_families_are_patterns() -> None:
+    """Each family's pattern is one."""
+    for family in read("models")["families"]:
+        assert re.compile(family["pattern"])

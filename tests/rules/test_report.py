@@ -1,0 +1,156 @@
+"""Acceptances, rules of a stack's own, and what becomes of rules that fail."""
+
+from collections.abc import Iterator
+
+import attrs
+import pytest
+from rule_samples import sample
+
+from components import SpeculativeDecoding
+from components.rules import RULES
+from components.rules.engine import Engine
+from infra import App, Stack
+from infra.errors import InfraError, InvalidStack
+from infra.lower import lower
+from infra.resources import AppResources
+from infra.rules import Fault, Report, Rule, Subject, check, rule
+
+
+@rule("ACME001", severity="warning", strict="error", source="our handbook")
+def two_containers(subject: Subject) -> Iterator[Fault]:
+    """
+    A service that grows without end.
+
+    Nobody then knows the bill.
+    """
+    if subject.service.autoscaler.max_containers is None:
+        yield Fault(field="max_containers", what="is not set", fix="write max_containers=4")
+
+
+@rule("ACME002", severity="info", source="our handbook", view=Engine.of)
+def metrics(engine: Engine) -> Iterator[Fault]:
+    """An engine without metrics."""
+    if not engine.has("--enable-metrics"):
+        yield Fault(what="has no metrics", fix="write enable_metrics=True")
+
+
+@rule("ACME003", severity="info", source="our handbook")
+def broken(subject: Subject) -> Iterator[Fault]:
+    """A rule that fails."""
+    raise KeyError(subject.service.name)
+
+
+def apps(**fields: object) -> tuple[AppResources, ...]:
+    """The sample in a stack."""
+    return lower(Stack("test", apps=[App("app", [sample(**fields)])]), "test")  # type: ignore[arg-type]
+
+
+def report(
+    *rules: Rule, accept: dict[str, str] | None = None, is_strict: bool = False, **fields: object
+) -> Report:
+    """What is found in the sample."""
+    return check(apps(**fields), (*RULES, *rules), accept=accept or {}, is_strict=is_strict)
+
+
+def test_a_stack_has_rules_of_its_own() -> None:
+    """A function with a code is a rule, on the resources or on the engine's command line."""
+    found = report(two_containers, metrics)
+    assert [(each.code, each.where, each.severity) for each in found.findings] == [
+        ("ACME001", "sample.max_containers", "warning"),
+        ("ACME002", "sample", "info"),
+    ]
+    assert found.findings[0].why == "Nobody then knows the bill."
+    assert two_containers.title == "A service that grows without end."
+
+
+def test_strict_stacks_have_a_severity_of_their_own() -> None:
+    """A rule's level in a strict stack is the one that it gives for it."""
+    found = report(two_containers, is_strict=True, min_containers=1)
+    assert [each.code for each in found.errors] == ["ACME001"]
+
+
+def test_accepted_findings_stand_apart() -> None:
+    """An accepted finding is none of the findings, and keeps its reason."""
+    found = report(two_containers, accept={"ACME001": "the budget is capped"})
+    assert found.findings == ()
+    assert [(each.finding.code, each.reason) for each in found.accepted] == [
+        ("ACME001", "the budget is capped")
+    ]
+
+
+def test_an_acceptance_without_a_finding_is_found() -> None:
+    """An acceptance that matches nothing, or no rule, is a finding itself."""
+    found = report(accept={"INF020": "measured", "INF999": "a slip"})
+    assert [(each.code, each.what) for each in found.findings] == [
+        ("INF001", "INF020 is accepted, and matches no finding any more"),
+        ("INF001", "INF999 is accepted, and is the code of no rule"),
+    ]
+
+
+def test_the_worst_comes_first() -> None:
+    """Errors stand before warnings, and those before the rest."""
+    steps = SpeculativeDecoding("EAGLE3", num_steps=5, eagle_topk=1, num_draft_tokens=5)
+    found = report(metrics, speculative=steps)
+    assert [each.severity for each in found.findings] == ["error", "warning", "info"]
+
+
+def test_a_rule_that_fails_is_named() -> None:
+    """A rule that raises stops the check with its code and the service."""
+    with pytest.raises(InfraError, match=r"^ACME003: the rule fails on sample with KeyError"):
+        report(broken)
+
+
+def test_codes_are_names() -> None:
+    """Two rules can't have one code."""
+    other = rule("ACME001", severity="info", source="")(metrics.check)
+    with pytest.raises(InfraError, match="ACME001: is the code of two rules"):
+        report(two_containers, other)
+
+
+def test_other_engines_are_left_alone() -> None:
+    """Rules about SGLang say nothing of a service that starts something else."""
+    (app,) = apps()
+    other = attrs.evolve(app.services[0], entrypoint=("vllm", "serve"))
+    found = check([attrs.evolve(app, services=(other,))], RULES, accept={}, is_strict=False)
+    assert found.findings == ()
+
+
+def test_rules_are_told_whole() -> None:
+    """Every rule has a code in order, a sentence, a reason and a source."""
+    codes = [each.code for each in RULES]
+    assert codes == sorted(set(codes))
+    for each in RULES:
+        assert each.title.endswith("."), each.code
+        assert each.why.endswith("."), each.code
+        assert each.source, each.code
+
+
+def test_a_stack_says_what_it_accepts() -> None:
+    """A stack file's own fields are what the check takes."""
+    stack = Stack(
+        "test",
+        services=[sample()],
+        strict=True,
+        accept={"INF103": "nobody calls at night"},
+        rules=[metrics],
+    )
+    found = check(
+        lower(stack, "test"),
+        (*RULES, *stack.rules),
+        accept=dict(stack.accept),
+        is_strict=stack.strict,
+    )
+    assert [each.code for each in found.findings] == ["ACME002"]
+    assert [each.finding.code for each in found.accepted] == ["INF103"]
+
+
+def test_an_acceptance_needs_a_reason() -> None:
+    """An acceptance without a reason is a problem of the stack."""
+    with pytest.raises(InvalidStack, match=r"test\.accept: INF103 has no reason"):
+        lower(Stack("test", services=[sample()], accept={"INF103": " "}), "test")
+
+
+def test_only_rules_are_rules() -> None:
+    """A plain function among the rules is refused with what is allowed."""
+    with pytest.raises(ValueError, match="rules"):
+        Stack("test", services=[sample()], rules=[metrics.check])
