@@ -1,7 +1,7 @@
 """`infra plan`: what an apply would do."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ def command(
     if as_json or json_into:
         _write(_json(planned, failed=bool(failures)), as_json, json_into)
     if as_markdown or markdown_into:
-        _write(_markdown(planned), as_markdown, markdown_into)
+        _write(_markdown(planned, failures), as_markdown, markdown_into)
     plans = [each.plan for each in planned]
     if len(files) == 1:
         [plan] = plans
@@ -93,13 +93,13 @@ def command(
     else:
         saved.forget()  # a later `infra apply` must not carry out an older plan than these
         if not quiet:
-            click.echo(display.plans_table(plans, failures))
-    return _exit_code(plans, failures, detailed_exitcode)
+            click.echo(display.plans_table(plans, list(failures)))
+    return _exit_code(plans, bool(failures), detailed_exitcode)
 
 
-def _open(files: Sequence[Path]) -> tuple[list["Project"], list[str]]:
+def _open(files: Sequence[Path]) -> tuple[list["Project"], dict[str, str]]:
     """
-    The projects, and the names of those that can't be opened, which are told.
+    The projects, and why others can't be opened, by their names; that is told as well.
 
     Raises:
         InfraError: There is but one, and it can't be opened.
@@ -107,14 +107,14 @@ def _open(files: Sequence[Path]) -> tuple[list["Project"], list[str]]:
     from infra.project import open_project
 
     projects: list[Project] = []
-    failures: list[str] = []
+    failures: dict[str, str] = {}
     for file in files:
         try:
             projects.append(open_project(file))
         except InfraError as error:
             if len(files) == 1:
                 raise
-            failures.append(str(file))
+            failures[str(file)] = str(error)
             click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
     return projects, failures
 
@@ -126,17 +126,18 @@ def _json(planned: Sequence["Planned"], *, failed: bool) -> str:
     return plan_json_text(pairs, errored=failed, now=time.time())
 
 
-def _markdown(planned: Sequence["Planned"]) -> str:
+def _markdown(planned: Sequence["Planned"], failures: Mapping[str, str]) -> str:
     from infra import display
     from infra.markdown import markdown
 
     diffs = {
-        app.app: display.module_diffs(each.plan, each.modules, only=app.app)
+        f"{each.plan.stack}/{app.app}": display.module_diffs(each.plan, each.modules, only=app.app)
         for each in planned
         for app in each.plan.apps
         if app.changes
     }
-    return markdown([(each.plan, each.live) for each in planned], diffs, now=time.time())
+    pairs = [(each.plan, each.live) for each in planned]
+    return markdown(pairs, diffs, now=time.time(), errors=list(failures.values()))
 
 
 def _write(text: str, to_screen: bool, path: Path | None) -> None:
@@ -158,8 +159,8 @@ def _next_step(plan: "Plan", out: Path | None) -> None:
         click.echo("\nTo perform exactly these actions, run `infra apply`.")
 
 
-def _exit_code(plans: Sequence["Plan"], failures: Sequence[str], detailed: bool) -> int:
+def _exit_code(plans: Sequence["Plan"], failed: bool, detailed: bool) -> int:
     """The most severe of all stacks: an error, then changes, then nothing to do."""
-    if failures or any(plan.obstacles for plan in plans):
+    if failed or any(plan.obstacles for plan in plans):
         return 1
     return 2 if detailed and not all(plan.is_empty() for plan in plans) else 0
