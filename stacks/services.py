@@ -24,7 +24,7 @@ ACCEPTED = {
     "INF090": UNPINNED,
     "INF091": UNPINNED,
     "INF094": UNPINNED,
-    "INF102": "as published: open to anybody who knows the URL; front_door='server' asks for a token",
+    "INF102": "as published: open to anybody; front_door='server' would ask for a token",
 }
 
 WEIGHTS = WeightCache("huggingface-cache", secret="huggingface-secret")
