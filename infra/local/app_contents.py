@@ -10,9 +10,9 @@ from infra.local.environments import environment
 from infra.local.layout import Layout
 
 
-def _members(call: Call, row: sqlite3.Row) -> dict[str, definitions.Definition]:
-    functions = Layout.parse(row["layout"]).functions
-    return {name: definitions.load(call, pair[1]) for name, pair in sorted(functions.items())}
+def _members(call: Call, layout: Layout) -> dict[str, definitions.Definition]:
+    functions = sorted(layout.functions.items())
+    return {name: definitions.load(call, pair[1]) for name, pair in functions}
 
 
 def _metadata(
@@ -61,14 +61,13 @@ def _get_or_create(
         row = apps.get(call, apps.add(call, home["name"], request.app_name, state, {}))
     if row is None:
         not_found(f"App {request.app_name!r} not found in environment {home['name']!r}")
-    metadata = _metadata(call, row, _members(call, row))
+    metadata = _metadata(call, row, _members(call, Layout.parse(row["layout"])))
     return api_pb2.AppGetOrCreateResponse(app_id=row["id"], handle_metadata=metadata)
 
 
-def _get_layout(call: Call, request: api_pb2.AppGetLayoutRequest) -> api_pb2.AppGetLayoutResponse:
-    row = apps.get(call, request.app_id)
-    layout = Layout.parse(row["layout"])
-    members = _members(call, row)
+def app_layout(call: Call, layout: Layout) -> api_pb2.AppLayout:
+    """A version's contents in the SDK's form."""
+    members = _members(call, layout)
     handles = [
         api_pb2.Object(object_id=member.function_id, function_handle_metadata=member.metadata)
         for member in members.values()
@@ -76,18 +75,21 @@ def _get_layout(call: Call, request: api_pb2.AppGetLayoutRequest) -> api_pb2.App
     for name, class_id in layout.classes.items():
         metadata = definitions.class_metadata(members[f"{name}.*"])
         handles.append(api_pb2.Object(object_id=class_id, class_handle_metadata=metadata))
-    return api_pb2.AppGetLayoutResponse(
-        app_layout=api_pb2.AppLayout(
-            objects=handles,
-            function_ids={name: pair[0] for name, pair in layout.functions.items()},
-            class_ids=layout.classes,
-        )
+    return api_pb2.AppLayout(
+        objects=handles,
+        function_ids={name: pair[0] for name, pair in layout.functions.items()},
+        class_ids=layout.classes,
     )
+
+
+def _get_layout(call: Call, request: api_pb2.AppGetLayoutRequest) -> api_pb2.AppGetLayoutResponse:
+    row = apps.get(call, request.app_id)
+    return api_pb2.AppGetLayoutResponse(app_layout=app_layout(call, Layout.parse(row["layout"])))
 
 
 def _get_info(call: Call, request: api_pb2.AppGetInfoRequest) -> api_pb2.AppGetInfoResponse:
     row = apps.get(call, request.app_id)
-    members = _members(call, row)
+    members = _members(call, Layout.parse(row["layout"]))
     return api_pb2.AppGetInfoResponse(
         info=_metadata(call, row, members),
         function_info_summaries={

@@ -13,6 +13,7 @@ from infra.local import (
     environments,
     functions,
     images,
+    logs,
     mounts,
     scheduling,
     secrets,
@@ -31,6 +32,7 @@ READS: Handlers = {
     **environments.READS,
     **functions.READS,
     **images.READS,
+    **logs.READS,
     **mounts.READS,
     **scheduling.READS,
     **secrets.READS,
@@ -43,6 +45,7 @@ READS: Handlers = {
 WRITES: Handlers = {
     **app_contents.WRITES,
     **apps.WRITES,
+    **containers.WRITES,
     **deployments.WRITES,
     **dicts.WRITES,
     **environments.WRITES,

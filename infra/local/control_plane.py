@@ -40,12 +40,18 @@ class ControlPlane:
         from infra.local.servers import Servers
 
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._servers = Servers(self._root, self._port, self._delay_seconds, self.calls)
+        self._servers = Servers(self._root, self._port, self.pause, self.calls)
 
     def stop(self) -> None:
         if self._servers is not None:
             self._servers.stop()
             self._servers = None
+
+    async def pause(self) -> None:
+        """Waited before every answer, in the plane's own event loop."""
+        import asyncio
+
+        await asyncio.sleep(self._delay_seconds)
 
     def __enter__(self) -> Self:
         self.start()

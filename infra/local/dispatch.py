@@ -3,11 +3,12 @@
 import asyncio
 import functools
 import hmac
+import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import grpclib.server
@@ -20,7 +21,17 @@ from infra.local.call import Call
 from infra.local.calls import READS, WRITES, is_lookup
 from infra.local.store import Database
 
+Pause = Callable[[], Awaitable[None]]
 Stream = grpclib.server.Stream[Any, Any]
+
+_NEWS_SECONDS = 0.2
+
+
+class Servicer(Protocol):
+    """What a gRPC server serves."""
+
+    def __mapping__(self) -> Mapping[str, Handler]:
+        """Handlers by the path of the call."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,16 +41,16 @@ class Dispatcher:
 
     Attributes:
         make_call: `Call` with all but its connection and the client's version filled in.
-        token: (id, secret) that every call must bring.
-        delay_seconds: Waited before each answer.
+        token: (id, secret) that every call must bring; None where only the right ones can call.
+        pause: Waited for before each answer.
         calls: Counted by name, answered or not.
         log: File that tracebacks of our own failures go to.
     """
 
     database: Database
     make_call: Callable[..., Call]
-    token: tuple[str, str]
-    delay_seconds: float
+    token: tuple[str, str] | None
+    pause: Pause
     calls: Counter[str]
     log: Path
 
@@ -60,11 +71,21 @@ class Dispatcher:
         request = await stream.recv_message()
         if request is None:
             raise GRPCError(Status.INVALID_ARGUMENT, f"{name} came without a request")
-        if self.delay_seconds:
-            await asyncio.sleep(self.delay_seconds)
+        await self.pause()
         version = str(metadata.get("x-modal-client-version", ""))
+        if not streams:
+            await stream.send_message(self._reply(name, request, version))
+            return
+        # A client that follows something says how many seconds it waits for news.
+        deadline = time.monotonic() + getattr(request, "timeout", 0)
+        while not (reply := self._reply(name, request, version)) and time.monotonic() < deadline:
+            await asyncio.sleep(_NEWS_SECONDS)
+        for message in reply:
+            await stream.send_message(message)
+
+    def _reply(self, name: str, request: Message, client_version: str) -> Any:
         try:
-            reply = self._run(name, request, version)
+            return self._run(name, request, client_version)
         except GRPCError:
             raise
         except Exception as error:
@@ -73,13 +94,10 @@ class Dispatcher:
             raise GRPCError(
                 Status.INTERNAL, f"{name} failed in the local control plane; see {self.log}"
             ) from error
-        if not streams:
-            await stream.send_message(reply)
-            return
-        for message in reply:
-            await stream.send_message(message)
 
     def _authenticate(self, metadata: Mapping[str, Any]) -> None:
+        if self.token is None:
+            return
         for name, expected in zip(("id", "secret"), self.token, strict=True):
             given = str(metadata.get(f"x-modal-token-{name}", ""))
             if not hmac.compare_digest(given.encode(), expected.encode()):

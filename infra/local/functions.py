@@ -108,13 +108,6 @@ def _get_by_id(
     )
 
 
-def _current_stats(
-    call: Call, request: api_pb2.FunctionGetCurrentStatsRequest
-) -> api_pb2.FunctionStats:
-    live(call, request.function_id)
-    return api_pb2.FunctionStats()
-
-
 def _create_class(call: Call, request: api_pb2.ClassCreateRequest) -> api_pb2.ClassCreateResponse:
     apps.get(call, request.app_id)
     class_id = request.existing_class_id or new_id("cs")
@@ -139,7 +132,6 @@ READS: Handlers = {
     "ClassGet": _get_class,
     "FunctionGet": _get,
     "FunctionGetById": _get_by_id,
-    "FunctionGetCurrentStats": _current_stats,
 }
 WRITES: Handlers = {
     "ClassCreate": _create_class,

@@ -16,7 +16,7 @@ from grpclib.protocol import H2Protocol
 from infra.local import loopback
 from infra.local.blobs import Blobs
 from infra.local.call import Call
-from infra.local.dispatch import Dispatcher
+from infra.local.dispatch import Dispatcher, Pause, Servicer
 from infra.local.secret_values import SecretValues
 from infra.local.store import Database
 from infra.local.transfers import Transfers
@@ -32,9 +32,9 @@ class Servers:
         database: File of the state.
     """
 
-    def __init__(self, root: Path, port: int, delay_seconds: float, calls: Counter[str]) -> None:
+    def __init__(self, root: Path, port: int, pause: Pause, calls: Counter[str]) -> None:
         self._root = root
-        self._delay_seconds = delay_seconds
+        self._pause = pause
         self._calls = calls
         self._listener = loopback.listen(port)
         self._ready: Future[None] = Future()
@@ -65,7 +65,7 @@ class Servers:
         database = Database(self.database)
         blobs = Blobs(self._root / "blobs")
         transfers = Transfers(blobs)
-        server = _Server(
+        server = HangUpServer(
             Dispatcher(
                 database=database,
                 make_call=functools.partial(
@@ -77,7 +77,7 @@ class Servers:
                     token=self.token,
                 ),
                 token=self.token,
-                delay_seconds=self._delay_seconds,
+                pause=self._pause,
                 calls=self._calls,
                 log=self._root / "plane.log",
             )
@@ -94,11 +94,11 @@ class Servers:
         database.close()
 
 
-class _Server(grpclib.server.Server):
+class HangUpServer(grpclib.server.Server):
     """Remembers its connections: an event loop that ends must not leave them open."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        super().__init__([dispatcher])
+    def __init__(self, servicer: Servicer) -> None:
+        super().__init__([servicer])
         self._protocols: weakref.WeakSet[H2Protocol] = weakref.WeakSet()
 
     def _protocol_factory(self) -> H2Protocol:

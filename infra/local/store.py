@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.local.ids import new_id
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DEFAULT_ENVIRONMENT = "main"
 IMAGE_BUILDER_VERSION = "2026.10"
 
@@ -110,6 +110,34 @@ CREATE TABLE volume_entries (
     PRIMARY KEY (volume_id, path)
 ) WITHOUT ROWID;
 CREATE INDEX volume_entries_by_parent ON volume_entries (volume_id, parent);
+
+CREATE TABLE tasks (
+    id TEXT PRIMARY KEY,
+    app_id TEXT NOT NULL REFERENCES apps ON DELETE CASCADE,
+    function_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    enqueued_at REAL NOT NULL,
+    started_at REAL NOT NULL DEFAULT 0,
+    finished_at REAL NOT NULL DEFAULT 0,
+    host TEXT NOT NULL DEFAULT '',
+    port INTEGER NOT NULL DEFAULT 0,
+    is_stop_asked INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX tasks_by_app ON tasks (app_id);
+
+CREATE TABLE log_lines (
+    sequence INTEGER PRIMARY KEY,
+    app_id TEXT NOT NULL,
+    function_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    at_ns INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX log_lines_by_app ON log_lines (app_id, at_ns);
 
 CREATE TABLE dict_entries (
     dict_id TEXT NOT NULL REFERENCES objects ON DELETE CASCADE,
