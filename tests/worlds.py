@@ -191,8 +191,13 @@ def stack(*services: InferenceService, **apps: list[InferenceService]) -> Stack:
 
 def project(stack: Stack) -> Project:
     """The stack as its file gives it."""
-    artifacts = tuple(compile_app(app) for app in lower(stack, "stacks/test.py"))
-    return Project(path=Path("stacks/test.py"), stack=stack, artifacts=artifacts)
+    apps = lower(stack, "stacks/test.py")
+    return Project(
+        path=Path("stacks/test.py"),
+        stack=stack,
+        apps=apps,
+        artifacts=tuple(map(compile_app, apps)),
+    )
 
 
 def artifact(stack: Stack) -> Artifact:
