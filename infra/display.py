@@ -23,6 +23,7 @@ COLOURS = {
     Action.FORGET: "cyan",
 }
 UNSET = "(unset)"
+LONG = 4  # from so many changes on, a plan ends with the list of them
 
 
 def plain(text: str, colour: str) -> str:
@@ -43,6 +44,8 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     details = []
     if not plan.is_empty():
         details = [_legend(plan, style), *(_change(change, style) for change in plan.changes())]
+    if len(details) > LONG:
+        details.append(_list(plan, style))
     blocks = [_header(plan, live, now), *drift_blocks(plan.drift(), now, style), *details]
     return "\n\n".join([*blocks, *_ending(plan, style)])
 
