@@ -11,7 +11,7 @@ import attrs
 import pytest
 from engines import EngineProcess, scenario
 
-from infra.local.autoscaler import Autoscaler, Launch
+from infra.local.autoscaler import Autoscaler
 from infra.local.door import Door
 from infra.local.pool import Pool
 from infra.local.router import Router
@@ -63,7 +63,7 @@ class Stage:
     replicas: list[Replica] = attrs.field(factory=list)
     most_running: int = 0
 
-    def launch(self, version: str, *, gets_ready: bool = True) -> Launch:
+    def launch(self, version: str, *, gets_ready: bool = True) -> Callable[[], Replica]:
         def make() -> Replica:
             name = f"{version}-{len(self.replicas)}"
             replica = Replica(EngineProcess(self.folder, name), gets_ready=gets_ready)
@@ -131,6 +131,10 @@ async def test_settings_take_effect_at_once(folder: Path) -> None:
         await stage.ready(1)
         assert await stage.ask() == 200
         stage.autoscaler.update(Settings(min_containers=3))
+        # A few turns of the event loop: nothing is waited for.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(stage.replicas) == 3
         await stage.ready(3)
         stage.autoscaler.update(Settings(min_containers=1, max_containers=1))
         await stage.until(lambda: len(stage.running()) == 1)
@@ -259,26 +263,50 @@ async def test_a_replica_that_died_is_replaced(folder: Path) -> None:
         assert sorted(stage.pool.ready()) == ["v1-1", "v1-2"]
 
 
+class Broken(Replica):
+    """One that cannot even be started."""
+
+    async def start(self) -> None:
+        raise OSError("no room")
+
+
 @scenario
 async def test_a_replica_that_cannot_start_is_tried_again(folder: Path) -> None:
-    """After a pause; in the meantime nothing else is started for it."""
+    """As often as it takes, and its reasons are told."""
     async with staged(folder) as stage:
         good = stage.launch("v1")
-
-        class Broken(Replica):
-            async def start(self) -> None:
-                raise OSError("no room")
 
         def launch() -> Replica:
             if len(stage.replicas) < 2:
                 stage.replicas.append(Broken(EngineProcess(folder, "broken")))
                 return stage.replicas[-1]
-            return good()  # type: ignore[return-value]
+            return good()
 
         stage.autoscaler.deploy(launch, Settings(min_containers=1), exit_grace_period=0)
         await stage.ready(1)
         assert stage.told == ["no room", "no room"]
         assert len(stage.replicas) == 3
+
+
+@scenario
+async def test_it_is_not_tried_again_at_once(folder: Path) -> None:
+    """A pause comes first, and a new version does not have to wait for its end."""
+    told: list[str] = []
+    autoscaler = Autoscaler(pool=Pool(), tell=told.append)
+
+    def launch() -> Replica:
+        return Broken(EngineProcess(folder, "broken"))
+
+    now = asyncio.get_running_loop().time()
+    autoscaler.deploy(launch, Settings(min_containers=1), exit_grace_period=0)
+    for later, expected in [(0, 1), (0, 1), (3600, 2), (0, 2)]:
+        autoscaler.reconcile(now + later)
+        await asyncio.sleep(0.01)
+        assert len(told) == expected
+    autoscaler.deploy(launch, Settings(min_containers=1), exit_grace_period=0)
+    autoscaler.reconcile(now)
+    await asyncio.sleep(0.01)
+    assert len(told) == 3
 
 
 @scenario
