@@ -35,7 +35,7 @@ def with_contents(app: AppResources, source: str, folder: Path) -> AppResources:
                 "infra is run in"
             )
             return step
-        return attrs.evolve(step, content=_digest(path))
+        return attrs.evolve(step, content=digest(path))
 
     images = tuple(
         attrs.evolve(
@@ -50,7 +50,7 @@ def with_contents(app: AppResources, source: str, folder: Path) -> AppResources:
     return attrs.evolve(app, images=images)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     """Of a file's content, or of all names and contents below a folder."""
     digest = hashlib.sha256()
     for name, file in _files(path):

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from infra import stub
 from infra.errors import InfraError, TargetError
 from infra.lease import LIFETIME, MARGIN, Holder, Lease, Locked, LockLost, Row, rows
 
@@ -299,10 +300,8 @@ class _Entries:
     async def read(self, apps: Iterable[str]) -> dict[str, Row]:
         """What there is of these Apps, in one call for all."""
 
-        async def contents(stub: Any) -> list[tuple[bytes, bytes]]:
-            from modal_proto.api_pb2 import DictContentsRequest
-
-            request = DictContentsRequest(dict_id=self.dict_id, keys=True, values=True)
+        async def contents(stub: Any, api: Any) -> list[tuple[bytes, bytes]]:
+            request = api.DictContentsRequest(dict_id=self.dict_id, keys=True, values=True)
             return [(e.key, e.value) async for e in stub.DictContents.unary_stream(request)]
 
         return rows(await _ask(contents), apps) if self.dict_id else {}
@@ -315,13 +314,12 @@ class _Entries:
         lost, and the second time it is there.
         """
 
-        async def update(stub: Any) -> None:
-            from modal_proto.api_pb2 import DictEntry, DictUpdateRequest
-
-            entry = DictEntry(key=lease.key.encode(), value=lease.to_json())
-            await stub.DictUpdate(
-                DictUpdateRequest(dict_id=self.dict_id, updates=[entry], if_not_exists=if_absent)
+        async def update(stub: Any, api: Any) -> None:
+            entry = api.DictEntry(key=lease.key.encode(), value=lease.to_json())
+            request = api.DictUpdateRequest(
+                dict_id=self.dict_id, updates=[entry], if_not_exists=if_absent
             )
+            await stub.DictUpdate(request)
 
         await _ask(update)
 
@@ -332,39 +330,24 @@ class _Entries:
         That one stays: a `read` that began before the put and does not see what is new sees it.
         """
 
-        async def pop(stub: Any) -> None:
-            from modal_proto.api_pb2 import DictPopRequest
-
+        async def pop(stub: Any, api: Any) -> None:
             keys = [f"{row.app}/{generation}".encode() for generation in row.generations[:-1]]
-            pops = (stub.DictPop(DictPopRequest(dict_id=self.dict_id, key=key)) for key in keys)
-            await asyncio.gather(*pops)
+            requests = (api.DictPopRequest(dict_id=self.dict_id, key=key) for key in keys)
+            await asyncio.gather(*map(stub.DictPop, requests))
 
         await self.put(end, if_absent=True)
         await _ask(pop)
 
 
-async def _ask(call: Callable[[Any], Awaitable[T]]) -> T:
-    """Make a call that the SDK has no public method for, with its client and on its thread."""
+async def _ask(ask: Callable[[Any, Any], Awaitable[T]]) -> T:
+    """Make a call that the SDK has no public method for."""
     import modal.exception
     from grpclib.exceptions import ProtocolError, StreamTerminatedError
 
     try:
-        from modal._utils.async_utils import synchronizer
-        from modal.client import _Client
-
-        async def ask() -> T:
-            client = await _Client.from_env()
-            return await call(client._stub)
-
-        answer: T = await synchronizer.create_blocking(ask).aio()
-    except (ImportError, AttributeError) as error:
-        raise TargetError(
-            f"locking: this version of modal has no call for it ({error}); modal 1.6.4 to 1.x is "
-            "allowed; install such a version"
-        ) from error
+        return await stub.call("locking", ask)
     except (modal.exception.Error, OSError, ProtocolError, StreamTerminatedError) as error:
         raise _said(error) from error
-    return answer
 
 
 def _said(error: Exception) -> TargetError:

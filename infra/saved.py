@@ -1,11 +1,13 @@
 """The last plan, kept for the apply that follows it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.compile import Artifact
 from infra.diff import diff
 from infra.errors import StalePlan, UsageError
 from infra.files import write_file
+from infra.local_files import digest
 from infra.plan import Plan
 from infra.plan_file import from_json, to_json
 
@@ -59,12 +61,36 @@ def check_stack(plan: Plan, artifacts: tuple[Artifact, ...]) -> None:
             paths = ", ".join(field.path for field in change.fields) or "everything"
             moved.append(f"{change.address}: {paths}")
     if moved:
-        raise StalePlan(
-            "\n".join(
-                [
-                    f"Saved plan is stale: {plan.stack_file} was changed after the plan was made.",
-                    *(f"  - {line}" for line in moved),
-                    f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
-                ]
-            )
-        )
+        raise _stale(plan, f"{plan.stack_file} was changed", moved)
+
+
+def check_files(plan: Plan) -> None:
+    """
+    Refuse a plan whose images would be given other local files than it saw.
+
+    Raises:
+        StalePlan: With the files.
+    """
+    moved = {
+        f"{address}: {path}": None
+        for app in plan.apps
+        if app.artifact and app.changes
+        for address, resource in app.artifact.manifest.resources.items()
+        for step in (*resource.get("steps", ()), *resource.get("files", ()))
+        if "content" in step and not _is_unchanged(path := step["args"][0], step["content"])
+    }
+    if moved:
+        raise _stale(plan, "local files were changed", moved)
+
+
+def _is_unchanged(path: str, content: str) -> bool:
+    return Path(path).exists() and digest(Path(path)) == content
+
+
+def _stale(plan: Plan, what: str, moved: Iterable[str]) -> StalePlan:
+    lines = [
+        f"Saved plan is stale: {what} after the plan was made.",
+        *(f"  - {line}" for line in moved),
+        f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
+    ]
+    return StalePlan("\n".join(lines))

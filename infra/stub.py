@@ -78,7 +78,7 @@ async def history(app_id: str) -> list[Deployed]:
     async def ask(stub: Any, api: Any) -> Any:
         return await stub.AppDeploymentHistory(api.AppDeploymentHistoryRequest(app_id=app_id))
 
-    response = await _call(f"the history of {app_id}", ask)
+    response = await call(f"the history of {app_id}", ask)
     found = [
         Deployed(
             version=each.version,
@@ -106,7 +106,7 @@ async def scaling(function_id: str) -> Scaling:
         request = api.FunctionGetSchedulingParamsRequest(function_id=function_id)
         return await stub.FunctionGetSchedulingParams(request)
 
-    response = await _call(f"the autoscaler of {function_id}", ask)
+    response = await call(f"the autoscaler of {function_id}", ask)
     configuration = response.autoscaler_configuration
     defaults = _settings(configuration.default_settings)
     return Scaling(
@@ -131,8 +131,17 @@ def _settings(settings: "AutoscalerSettings") -> dict[str, Any]:
     }
 
 
-async def _call(what: str, ask: Callable[[Any, Any], Awaitable[T]]) -> T:
-    """Make a call in the SDK's own event loop, with its client."""
+async def call(what: str, ask: Callable[[Any, Any], Awaitable[T]]) -> T:
+    """
+    Make a call in the SDK's own event loop, with its client.
+
+    Args:
+        what: What is asked for, for the message.
+        ask: Given the stub and the module of its messages.
+
+    Raises:
+        TargetError: This version of modal has no such call.
+    """
     try:
         from modal._utils.async_utils import synchronizer
         from modal.client import _Client

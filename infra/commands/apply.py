@@ -50,6 +50,7 @@ def command(
     made = saved.saved(what or saved.PLAN)
     if what is None:
         saved.check_stack(made, open_project(Path(made.stack_file)).artifacts)
+    saved.check_files(made)
     with session(made.target, made.environment or None) as there:
         return there.carry_out(
             made,

@@ -113,8 +113,26 @@ def test_a_plan_remembers_its_target(infra: Run, project: Path) -> None:
     assert "a saved plan has its own" in refused.stderr
 
 
-def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path) -> None:
+def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path, modal_command: Run) -> None:
     """When the second App fails, the first one holds, and the message says how to go on."""
+    edit(project, 'chat("beta")', 'chat("beta", secrets=["door"])')
+    modal_command("secret", "create", "door", "KEY=none")
+    infra("plan", "stacks/dev.py", "--out", "plan.json")
+    modal_command("secret", "delete", "door", "--yes")
+    failed = infra("apply", "plan.json")
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "Error: deploying beta failed" in failed.stderr
+    assert "door" in failed.stderr
+    assert "Done before that: alpha. Not done: beta." in failed.stderr
+    assert "run `infra apply stacks/dev.py`" in failed.stderr
+    modal_command("secret", "create", "door", "KEY=none")
+    applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
+    assert "Apply complete! Resources: 3 added" in applied.stdout
+
+
+def test_a_plan_is_refused_when_a_local_file_moved(infra: Run, project: Path) -> None:
+    """What an image is given is what the plan saw; the file that differs is named."""
     edit(
         project,
         ".entrypoint([]),\n        weights",
@@ -125,17 +143,13 @@ def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path) -> None:
     assert "beta.image: add_local_file('beta.txt') names what is not there" in missing.stderr
     (project / "beta.txt").write_text("there")
     infra("plan", "stacks/dev.py", "--out", "plan.json")
-    (project / "beta.txt").unlink()
-    failed = infra("apply", "plan.json")
-    assert failed.returncode == 1
-    assert "Traceback" not in failed.stderr
-    assert "Error: deploying beta failed" in failed.stderr
-    assert "beta.txt" in failed.stderr
-    assert "Done before that: alpha. Not done: beta." in failed.stderr
-    assert "run `infra apply stacks/dev.py`" in failed.stderr
+    (project / "beta.txt").write_text("changed")
+    refused = infra("apply", "plan.json")
+    assert refused.returncode == 11
+    assert "local files were changed after the plan was made" in refused.stderr
+    assert "  - image.beta: beta.txt\n" in refused.stderr
     (project / "beta.txt").write_text("there")
-    applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
-    assert "Apply complete! Resources: 3 added" in applied.stdout
+    assert infra("apply", "plan.json").returncode == 0
     (project / "beta.txt").write_text("changed")
     assert "~ files[0]" in infra("plan", "stacks/dev.py").stdout
 
