@@ -1,33 +1,95 @@
-"""`infra local`: a Modal control plane on this machine."""
+"""`infra local`: rehearse on this machine what Modal would run."""
 
 import shlex
+import sys
+from collections.abc import Iterator
 
 import click
 
+from infra.commands.options import JSON
 from infra.connection import LOCAL_ROOT
-from infra.errors import InfraError
+from infra.errors import InfraError, UsageError
+
+_NOT_RUNNING = f"Nothing runs in {LOCAL_ROOT}; `infra local up` starts it."
 
 
 @click.group()
 def command() -> None:
-    """Run a Modal control plane on this machine."""
+    """Rehearse on this machine: a Modal control plane that runs what is deployed to it."""
 
 
 @command.command()
-@click.option("--port", default=0, help="Port; by default a free one.")
-def up(port: int) -> int:
-    """Run it in the foreground until Ctrl-C; other commands find it by themselves."""
+@click.option("--detach", "-d", is_flag=True, help="Return when it serves; it runs on.")
+@click.option("--port", default=0, help="Port of the control plane; by default a free one.")
+def up(detach: bool, port: int) -> None:
+    """Serve until Ctrl-C; other commands find it by themselves."""
+    if detach:
+        from infra.local import control, detached, report
+
+        click.echo(report.summary(control.ask(detached.start(LOCAL_ROOT, port), "status")))
+        click.echo(f"It runs on, and tells more in {LOCAL_ROOT / detached.LOG}.")
+        return
     import gc
 
     from infra.local.serving import serve
 
     gc.enable()  # unlike other commands, this one goes on for days
-    return serve(LOCAL_ROOT, port)
+    serve(LOCAL_ROOT, port)
 
 
 @command.command()
-def env() -> int:
-    """Print the variables that point `modal` at it: eval "$(infra local env)"."""
+def down() -> None:
+    """Stop what `up` has started; what is deployed comes back with the next one."""
+    from infra.local import control, report
+    from infra.local.endpoint import serving, wait_gone
+
+    endpoint = serving(LOCAL_ROOT)
+    if endpoint is None:
+        click.echo(_NOT_RUNNING)
+        return
+    click.echo(report.stopping(control.ask(endpoint, "stop")))
+    wait_gone(LOCAL_ROOT)
+    click.echo("Stopped.")
+
+
+@command.command()
+@JSON
+def status(as_json: bool) -> None:
+    """Show the services that are deployed here, and what goes on in them."""
+    import json
+
+    from infra.local import control, report
+    from infra.local.endpoint import serving
+
+    endpoint = serving(LOCAL_ROOT)
+    if endpoint is None:
+        click.echo(json.dumps({"running": False}) if as_json else _NOT_RUNNING)
+        return
+    now = control.ask(endpoint, "status")
+    whole = {"running": True, **json.loads(now.to_json())}
+    click.echo(json.dumps(whole, indent=2) if as_json else report.status_text(now))
+
+
+@command.command()
+@click.argument("service", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option(
+    "--lines", "-n", default=100, show_default=True, type=click.IntRange(min=0), help="How many."
+)
+def logs(service: str | None, follow: bool, lines: int) -> None:
+    """Print what replicas have printed: of all services, or of a class or an App."""
+    from infra.local.printed import printed
+
+    if not (LOCAL_ROOT / "state.db").exists():
+        click.echo(_NOT_RUNNING)
+        return
+    for line in printed(LOCAL_ROOT, service, last=lines, follow=follow):
+        click.echo(line)
+
+
+@command.command()
+def env() -> None:
+    """Print the variables that point `modal` and callers here: eval "$(infra local env)"."""
     from infra.local import running
 
     environ = running(LOCAL_ROOT)
@@ -37,4 +99,48 @@ def env() -> int:
         )
     for name, value in environ.items():
         click.echo(f"export {name}={shlex.quote(value)}")
-    return 0
+
+
+@command.group()
+def secret() -> None:
+    """Give Secrets their values on this machine."""
+
+
+@secret.command("set")
+@click.argument("name")
+@click.argument("values", metavar="KEY[=VALUE]...", nargs=-1, required=True)
+@click.option("-e", "--env", "environment", default="", help="Modal environment.")
+def set_values(name: str, values: tuple[str, ...], environment: str) -> None:
+    """
+    Set keys of a Secret, which is made if there is none.
+
+    A KEY without a value is asked for, or read from standard input, a line each.
+    """
+    from infra.local import offline, secrets
+
+    given = dict(_pairs(name, values))
+    LOCAL_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with offline.writing(LOCAL_ROOT) as call:
+        keys = secrets.put(call, environment, name, given)
+    click.echo(f"Secret {name} has {', '.join(keys)}; replicas get them when they start.")
+
+
+def _pairs(name: str, values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for each in values:
+        key, has_value, value = each.partition("=")
+        if not key.isidentifier():
+            raise UsageError(f"{name}: {key!r} is no key; letters, digits and _ are allowed")
+        if not has_value:
+            value = _ask(key)
+        yield key, value
+
+
+def _ask(key: str) -> str:
+    """A value that is not shown on the screen and not kept in the shell's history."""
+    if sys.stdin.isatty():
+        value: str = click.prompt(key, hide_input=True)
+        return value
+    value = sys.stdin.readline().rstrip("\n")
+    if not value:
+        raise UsageError(f"{key}: standard input has no line for it; one is needed; write one")
+    return value

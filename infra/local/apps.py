@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+from collections import Counter
 
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
+from infra.local import tasks
 from infra.local.call import Call, Handlers, not_found
 from infra.local.environments import environment
 from infra.local.ids import new_id
@@ -131,6 +133,7 @@ def _get_by_name(
 def _list(call: Call, request: api_pb2.AppListRequest) -> api_pb2.AppListResponse:
     home = environment(call, request.environment_name)
     response = api_pb2.AppListResponse()
+    running = Counter(row["app_id"] for row in tasks.running(call))
     for row in call.all(
         "SELECT * FROM apps WHERE environment_id = ? ORDER BY created_at DESC", home["id"]
     ):
@@ -142,6 +145,7 @@ def _list(call: Call, request: api_pb2.AppListRequest) -> api_pb2.AppListRespons
             state=state,
             created_at=row["created_at"],
             stopped_at=stopped_at,
+            n_running_tasks=running[row["id"]],
         )
     return response
 

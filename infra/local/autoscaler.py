@@ -29,7 +29,7 @@ class Replica(Protocol):
 
     @property
     def state(self) -> str:
-        """It gets requests while this is "ready"."""
+        """It gets requests while this is "ready"; "stopped" is an end that somebody asked for."""
         ...
 
     async def start(self) -> None:
@@ -81,17 +81,20 @@ class Autoscaler:
 
     Args:
         pool: Where replicas take requests while they are ready.
-        tell: Gets one line, or a few, for each replica that failed.
+        tell: Gets a line, or a few, for each change: of how many are wanted, of a replica's state.
+
+    Attributes:
+        wanted: How many replicas there should be.
     """
 
     def __init__(self, *, pool: Pool, tell: Callable[[str], None]) -> None:
         self._pool = pool
         self._tell = tell
+        self.wanted = 0
         self._settings = Settings()
         self._launch: Launch | None = None
         self._exit_grace_period = 0.0
         self._version = 0
-        self._wanted = 0
         self._failures = 0
         self._not_before = 0.0
         self._samples: deque[Sample] = deque()
@@ -134,24 +137,29 @@ class Autoscaler:
                 await self._running
         for member in self._members:
             member.exit_grace_period = min(member.exit_grace_period, grace_seconds)
-            member.leave.set()
+        self._let_go(self._members, len(self._members))
         await asyncio.gather(*self._lives)
 
     def reconcile(self, now: float) -> None:
         """Take one step from the replicas that there are to those that there should be."""
         settings = self._settings
-        self._samples.append(Sample(now, self._pool.demand()))
+        demand = self._pool.demand()
+        self._samples.append(Sample(now, demand))
         memory = max(settings.scaleup_window, settings.scaledown_window)
         # One sample from before the windows shows that they are known from their beginnings.
         while len(self._samples) > 1 and self._samples[1].time <= now - memory:
             self._samples.popleft()
-        self._wanted = scaling.desired(self._samples, settings, now, self._wanted)
+        wanted = scaling.desired(self._samples, settings, now, self.wanted)
+        if wanted != self.wanted:
+            why = scaling.reason(self.wanted, wanted, demand, settings)
+            self._tell(f"{self.wanted} -> {wanted} replicas: {why}")
+            self.wanted = wanted
         for member in self._members:
             if member.is_starting and member.version != self._version:
                 member.leave.set()
             if member.is_ready:
                 self._follow(member.replica)
-        step = scaling.step(self._fleet(), self._wanted, settings.max_containers)
+        step = scaling.step(self._fleet(), self.wanted, settings.max_containers)
         self._let_go(
             [each for each in self._ready() if each.version != self._version], step.replace
         )
@@ -217,16 +225,23 @@ class Autoscaler:
 
     async def _live(self, member: _Member) -> None:
         replica = member.replica
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         try:
+            self._tell(f"replica {replica.id} starts")
             await replica.start()
             await _either(replica.wait_ready(), member.leave.wait())
             if not member.leave.is_set():
                 self._pool.add(Backend(id=replica.id, socket=replica.socket))
-                member.ready_since = asyncio.get_running_loop().time()
+                member.ready_since = loop.time()
+                seconds = member.ready_since - begun
+                self._tell(f"replica {replica.id} is ready after {seconds:.1f} s")
                 self._wake.set()
                 await _either(replica.wait_ended(), member.leave.wait())
             if member.leave.is_set():
                 await self._see_off(member)
+            elif replica.state == "stopped":
+                self._tell(f"replica {replica.id} was stopped by hand")
             else:
                 self._note_failure(member, replica.obituary())
         except Exception as error:
@@ -245,15 +260,18 @@ class Autoscaler:
                 within=member.exit_grace_period,
             )
         await replica.stop(_EXIT_SECONDS)
+        self._tell(f"replica {replica.id} has stopped")
 
     def _note_failure(self, member: _Member, reason: str) -> None:
-        self._tell(reason)
         if member.leave.is_set() or member.version != self._version:
+            self._tell(reason)
             return
         now = asyncio.get_running_loop().time()
         served = 0.0 if member.ready_since is None else now - member.ready_since
         self._failures = scaling.failures_in_a_row(self._failures, served)
-        self._not_before = now + scaling.pause(self._failures)
+        pause = scaling.pause(self._failures)
+        self._not_before = now + pause
+        self._tell(f"{reason}\n    No other one starts for {pause:g} s.")
 
 
 async def _either(*alternatives: Coroutine[Any, Any, object], within: float | None = None) -> None:

@@ -1,11 +1,12 @@
 """Function definitions: what a FunctionCreate call said, and what lookups answer from it."""
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 
 import attrs
 from modal_proto import api_pb2
 
-from infra.local import urls
+from infra.local import ports, urls
 from infra.local.call import Call, not_found
 from infra.local.ids import content_id
 
@@ -53,20 +54,25 @@ def save(call: Call, function_id: str, request: api_pb2.FunctionCreateRequest) -
         function_id,
         request.SerializeToString(deterministic=True),
     )
+    if request.function.HasField("http_config") or request.function_data.HasField("http_config"):
+        ports.reserve(call, function_id)
     return definition_id
 
 
 def load(call: Call, definition_id: str) -> Definition:
     row = call.one(
-        "SELECT definitions.*, app_id, apps.name AS app_name, web_suffix FROM definitions "
+        "SELECT definitions.*, app_id, apps.name AS app_name, web_suffix, port FROM definitions "
         "JOIN functions ON functions.id = function_id JOIN apps ON apps.id = app_id "
-        "JOIN environments ON environments.id = environment_id WHERE definitions.id = ?",
+        "JOIN environments ON environments.id = apps.environment_id "
+        "LEFT JOIN ports ON ports.environment_id = environments.id "
+        "AND ports.app_name = apps.name AND function_name = functions.name "
+        "WHERE definitions.id = ?",
         definition_id,
     )
     if row is None:
         not_found(f"Function definition {definition_id!r} not found.")
     data = _data(api_pb2.FunctionCreateRequest.FromString(row["request"]))
-    _set_urls(data, row["web_suffix"], row["app_name"])
+    _set_urls(data, row)
     metadata = handle_metadata(data, row["app_id"])
     metadata.definition_id = definition_id
     metadata.web_url = data.web_url
@@ -143,12 +149,10 @@ def _data(request: api_pb2.FunctionCreateRequest) -> api_pb2.FunctionData:
     return api_pb2.FunctionData(**shared, ranked_functions=[ranked])
 
 
-def _set_urls(data: api_pb2.FunctionData, web_suffix: str, app_name: str) -> None:
+def _set_urls(data: api_pb2.FunctionData, row: sqlite3.Row) -> None:
+    web_suffix, app_name = row["web_suffix"], row["app_name"]
     if data.HasField("http_config"):
-        regions = data.http_config.proxy_regions
-        data.flash_service_urls.extend(
-            urls.service_urls(web_suffix, app_name, data.function_name, regions)
-        )
+        data.flash_service_urls.append(urls.service_url(row["port"]))
     if data.webhook_config.type != api_pb2.WEBHOOK_TYPE_UNSPECIFIED:
         data.web_url = urls.web_url(web_suffix, app_name, data.function_name)
     for method in data.method_definitions.values():

@@ -92,7 +92,6 @@ def _environment(
     paths: Mapping[str, str],
 ) -> dict[str, str]:
     of_image = blueprint.environment
-    gpu = blueprint.function.resources.gpu_config
     python_path = [
         paths["PYTHONPATH"],
         str(folders.home),
@@ -104,7 +103,7 @@ def _environment(
         "HOME": str(folders.home),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        f"{_PASSED_ON}GPU": f"{gpu.gpu_type}:{gpu.count}" if gpu.count else "",
+        f"{_PASSED_ON}GPU": service.gpu,
         **{name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)},
         **of_image,
         "PATH": os.pathsep.join(filter(None, path)),

@@ -39,6 +39,17 @@ def call_in(root: Path, connection: sqlite3.Connection) -> Call:
 
 
 @contextmanager
+def writing(root: Path) -> Iterator[Call]:
+    """One transaction on the state under a folder."""
+    with closing(Database(root / "state.db")) as database:
+        with database.writing() as connection:
+            call = call_in(root, connection)
+            yield call
+        for action in call.after_commit:
+            action()
+
+
+@contextmanager
 def reading(root: Path) -> Iterator[Call]:
     """One consistent snapshot of the state under a folder."""
     with closing(Database(root / "state.db")) as database, database.reading() as connection:

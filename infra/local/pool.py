@@ -93,6 +93,10 @@ class Pool:
         """How many requests it is answering."""
         return self._places[backend_id].in_flight
 
+    def load(self) -> int:
+        """How many requests are being answered."""
+        return self._in_flight
+
     def demand(self) -> int:
         """
         Most requests at once since this was last asked.

@@ -128,6 +128,10 @@ class ReplicaHost:
         with self._database.writing() as connection:
             return action(call_in(self._root, connection))
 
+    def changes(self) -> int:
+        """Another number whenever somebody else has changed the state."""
+        return self._database.changes()
+
     def log(self, line: logs.Line) -> None:
         self._lines.append(line)
 

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from grpclib import GRPCError
 from modal_proto import api_pb2
 
 from infra.local import launch, tasks
@@ -29,6 +30,8 @@ __all__ = ["Replica", "ReplicaFailed", "ServiceVersion", "deployed_services"]
 State = Literal["starting", "ready", "draining", "stopped", "failed"]
 
 _KEPT_LINES = 50
+# The others are in the log.
+_TOLD_LINES = 20
 _LONGEST_REASON = 1_000
 # The runtime of an `http_server` gives up by itself after about as long.
 _PORT_LOST_SECONDS = 15
@@ -85,7 +88,10 @@ class Replica:
             await self._serve_calls()
             await self._spawn(plan)
         except BaseException as error:
-            await self._finish("failed", f"it could not be started: {error}")
+            said = error.message if isinstance(error, GRPCError) else error
+            await self._finish("failed", f"it could not be started: {said}")
+            if isinstance(error, Exception):
+                raise ReplicaFailed(self.obituary()) from error
             raise
         self._life = asyncio.create_task(self._live())
         if self.stopping.is_set():
@@ -119,10 +125,9 @@ class Replica:
 
     def obituary(self) -> str:
         """Why it ended and what it said last."""
-        lines = "".join(f"\n    {line}" for line in self.last_lines)
+        lines = "".join(f"\n    {line}" for line in [*self.last_lines][-_TOLD_LINES:])
         said = f"Its last output:{lines}" if lines else "It has printed nothing."
-        name = f"{self.service.app_name}.{self.service.class_name}"
-        return f"replica {self.id} of {name} {self.state}: {self.reason}. {said}"
+        return f"replica {self.id} {self.state}: {self.reason}. {said}"
 
     # What Modal's runtime tells, by its calls.
 
@@ -156,6 +161,8 @@ class Replica:
         volumes = {each: await self._host.fill_volume(each) for each in volume_ids}
         self._resources.push_async_callback(asyncio.to_thread, self._folders.remove)
         self._folders.make()
+        # The router has let requests finish by then: the runtime need not wait as long again.
+        blueprint.function.http_config.exit_grace_period = 0
         arguments = api_pb2.ContainerArguments(
             task_id=self.id,
             function_id=self.service.function_id,

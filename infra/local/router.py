@@ -6,12 +6,14 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from infra.local import cutting, forwarding, loopback, websockets
+from infra.local import cutting, forwarding, loopback, urls, websockets
 from infra.local.answers import BrokenAnswer, read_answer
 from infra.local.connections import Connection, Connections
 from infra.local.door import Door
 from infra.local.pool import AllBusy, Backend, NoneReady, Pool, Unreachable
 
+# Modal tells no caller which container has answered; in a rehearsal one may know.
+REPLICA = "Infra-Replica"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Handlers still running when a router stops get this long, once to end and once to be cancelled.
 _SHUTDOWN_SECONDS = 0.1
@@ -38,7 +40,7 @@ class Router:
     @property
     def url(self) -> str:
         assert self._listener is not None, "this router is not started"
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return urls.service_url(self._listener.getsockname()[1])
 
     async def start(self, port: int = 0) -> None:
         """Listen; 0 takes a free port."""
@@ -82,7 +84,7 @@ class Router:
         if websockets.is_websocket(request):
             return await websockets.relay(request, backend.socket, but_not)
         connection = await self._connections.open(backend)
-        exchange = _Exchange(request, connection, but_not)
+        exchange = _Exchange(request, connection, but_not, backend.id)
         try:
             response = await exchange.run()
         except BaseException:
@@ -104,12 +106,17 @@ class _Exchange:
     """
 
     def __init__(
-        self, request: web.BaseRequest, connection: Connection, but_not: Collection[bytes]
+        self,
+        request: web.BaseRequest,
+        connection: Connection,
+        but_not: Collection[bytes],
+        replica: str,
     ) -> None:
         self.is_complete = False
         self._request = request
         self._connection = connection
         self._but_not = but_not
+        self._replica = replica
         self._is_sent = False
 
     async def run(self) -> web.StreamResponse:
@@ -149,6 +156,7 @@ class _Exchange:
         first = b""
         try:
             answer = await read_answer(self._connection.reader, self._request.method)
+            answer.headers[REPLICA] = self._replica
             if answer.length is not None:
                 # It is not a stream of events: its head may wait for the body, which mostly
                 # comes with it, and go out in one packet.

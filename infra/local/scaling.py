@@ -168,6 +168,31 @@ def step(fleet: Fleet, wanted: int, max_containers: int | None) -> Step:
     return Step(start=start, retire=max(0, current - wanted), replace=replace)
 
 
+def reason(before: int, after: int, demand: int, settings: Settings) -> str:
+    """
+    Why another number of replicas is wanted, for people.
+
+    Args:
+        before: How many were wanted.
+        after: How many are wanted now.
+        demand: Most requests at once just now.
+        settings: Those in force.
+    """
+    window = settings.scaledown_window
+    if after == settings.max_containers and (before > after or _needed(demand, settings) > after):
+        return f"max_containers={after}"
+    if after == settings.min_containers and (before < after or not after):
+        return f"min_containers={after}" if after else f"no requests for {window:g} s"
+    if after < before:
+        return f"fewer were enough for {window:g} s"
+    reasons = [f"{demand} request{'' if demand == 1 else 's'} at once"]
+    if settings.target_concurrency and after > 1:
+        reasons.append(f"target_concurrency={settings.target_concurrency:g}")
+    if settings.buffer_containers:
+        reasons.append(f"buffer_containers={settings.buffer_containers}")
+    return ", ".join(reasons)
+
+
 def pause(failures: int) -> float:
     """Seconds to wait after so many failures in a row before the next replica is started."""
     # The exponent is bounded, too: a service may fail for days.

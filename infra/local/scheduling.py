@@ -30,6 +30,11 @@ def _configuration(call: Call, function_id: str) -> api_pb2.AutoscalerConfigurat
     )
 
 
+def current(call: Call, function_id: str) -> api_pb2.AutoscalerSettings:
+    """The settings in force."""
+    return _configuration(call, function_id).settings
+
+
 def _get(
     call: Call, request: api_pb2.FunctionGetSchedulingParamsRequest
 ) -> api_pb2.FunctionGetSchedulingParamsResponse:

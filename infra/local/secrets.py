@@ -76,6 +76,19 @@ def _get_or_create(
     return api_pb2.SecretGetOrCreateResponse(secret_id=row["id"], metadata=_metadata(call, row))
 
 
+def put(call: Call, environment_name: str, name: str, values: Mapping[str, str]) -> list[str]:
+    """Set keys of a Secret, which is made if there is none; the names of all its keys."""
+    home = environment(call, environment_name)
+    row = objects.find(call, SECRET, home["id"], name)
+    if row is None:
+        new = New(environment_id=home["id"], name=name, detail=_detail(call, values))
+        row = objects.add(call, SECRET, new)
+    else:
+        _replace(call, row, {**_values(call, row), **values})
+    keys: list[str] = json.loads(objects.get(call, SECRET, row["id"])["detail"])["keys"]
+    return keys
+
+
 def _list(call: Call, request: api_pb2.SecretListRequest) -> api_pb2.SecretListResponse:
     home = environment(call, request.environment_name)
     return api_pb2.SecretListResponse(

@@ -13,6 +13,7 @@ from infra.local.call import Call
 from infra.local.definitions import Definition
 from infra.local.layout import Layout
 from infra.local.offline import reading
+from infra.local.store import DEFAULT_ENVIRONMENT
 
 FrontDoor = Literal["http_server", "server"]
 
@@ -36,7 +37,8 @@ class ServiceVersion:
         unauthenticated: Whether callers need no token.
         routing_regions: Where callers come in.
         compute_regions: Where replicas may run.
-        urls: Its addresses on Modal; here they only name it.
+        url: Where callers reach it here, as the SDK shows it.
+        gpu: In Modal's words, such as `H100!:2`; empty: none.
     """
 
     function_id: str
@@ -55,7 +57,14 @@ class ServiceVersion:
     unauthenticated: bool
     routing_regions: tuple[str, ...]
     compute_regions: tuple[str, ...]
-    urls: tuple[str, ...]
+    url: str
+    gpu: str
+
+    @property
+    def name(self) -> str:
+        """The App's and the class's, and the environment's unless it is the default one."""
+        home = "" if self.environment_name == DEFAULT_ENVIRONMENT else f"{self.environment_name}/"
+        return f"{home}{self.app_name}.{self.class_name}"
 
 
 def deployed_services(root: Path) -> list[ServiceVersion]:
@@ -63,10 +72,11 @@ def deployed_services(root: Path) -> list[ServiceVersion]:
     if not (root / "state.db").exists():
         return []
     with reading(root) as call:
-        return list(_live(call))
+        return list(live(call))
 
 
-def _live(call: Call) -> Iterator[ServiceVersion]:
+def live(call: Call) -> Iterator[ServiceVersion]:
+    """The same, for who is reading the state already."""
     for app in call.all(
         "SELECT apps.*, environments.name AS home FROM apps "
         "JOIN environments ON environments.id = environment_id "
@@ -83,6 +93,7 @@ def _service(app: sqlite3.Row, name: str, definition: Definition) -> ServiceVers
     # With several GPU choices the first is as good as any: here there is none of them.
     function = definition.data.ranked_functions[0].function
     http = definition.data.http_config
+    gpu = function.resources.gpu_config
     scaling = definition.data.autoscaler_settings
     target = scaling.target_concurrency_float or scaling.target_concurrency
     return ServiceVersion(
@@ -103,5 +114,6 @@ def _service(app: sqlite3.Row, name: str, definition: Definition) -> ServiceVers
         unauthenticated=http.unauthenticated or not definition.data.is_server,
         routing_regions=tuple(http.proxy_regions),
         compute_regions=tuple(function.scheduler_placement.regions),
-        urls=tuple(definition.data.flash_service_urls),
+        url=definition.data.flash_service_urls[0],
+        gpu=f"{gpu.gpu_type}:{gpu.count}" if gpu.count else "",
     )

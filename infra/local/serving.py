@@ -1,26 +1,65 @@
-"""Serve a folder in the foreground until interrupted or terminated."""
+"""A folder's daemon: control plane and rehearsal, until interrupted or told to stop."""
 
+import asyncio
+import os
 import signal
-import sys
-import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from infra.errors import InfraError
+from infra.local import control, report
 from infra.local.control_plane import ControlPlane
-from infra.local.endpoint import AlreadyServing, announced
+from infra.local.endpoint import AlreadyServing, Endpoint, claimed
+from infra.local.proxy_token import proxy_token
+from infra.local.rehearsal import Rehearsal
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(root: Path, port: int = 0) -> int:
-    """Run until SIGINT or SIGTERM; the exit code. The main thread must call this."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    plane = ControlPlane(root, port=port)
+def serve(root: Path, port: int = 0) -> None:
+    """
+    Run until a signal or `infra local down`. The main thread must call this.
+
+    Raises:
+        InfraError: Another daemon serves the folder, or its state can't be used.
+    """
+    root = root.absolute()
     try:
-        # The variables exist once the plane does: it starts first.
-        with plane, announced(root, plane.environ()):
-            print(f"local control plane at {plane.url}, state in {root}", flush=True)
-            stopping.wait()
-    except (AlreadyServing, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        with claimed(root) as announce, ControlPlane(root, port=port) as plane:
+            asyncio.run(_serve(root, plane, announce))
+    except (AlreadyServing, OSError, RuntimeError, ValueError) as error:
+        raise InfraError(f"infra local up: {error}") from error
+
+
+async def _serve(root: Path, plane: ControlPlane, announce: Callable[[Endpoint], None]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            # The second one ends this process at once, and the kernel its replicas.
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    async with Rehearsal(root, _tell) as rehearsal:
+        path = rehearsal.control
+        async with control.listening(path, lambda: rehearsal.status(plane.url), stop):
+            token_id, token_secret = proxy_token(root)
+            environ = plane.environ() | {
+                "MODAL_PROXY_TOKEN_ID": token_id,
+                "MODAL_PROXY_TOKEN_SECRET": token_secret,
+            }
+            announce(Endpoint(environ=environ, control=str(path), pid=os.getpid()))
+            print(report.summary(rehearsal.status(plane.url)), flush=True)
+            if rehearsal.left_over:
+                print(report.left_over(rehearsal.left_over), flush=True)
+            await rehearsal.run(stopping)
+            print(report.stopping(rehearsal.status(plane.url)), flush=True)
+
+
+def _tell(name: str, text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {name}: {text}", flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.local.ids import new_id
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DEFAULT_ENVIRONMENT = "main"
 IMAGE_BUILDER_VERSION = "2026.10"
 
@@ -139,6 +139,14 @@ CREATE TABLE log_lines (
 );
 CREATE INDEX log_lines_by_app ON log_lines (app_id, at_ns);
 
+CREATE TABLE ports (
+    environment_id TEXT NOT NULL REFERENCES environments ON DELETE CASCADE,
+    app_name TEXT NOT NULL,
+    function_name TEXT NOT NULL,
+    port INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (environment_id, app_name, function_name)
+) WITHOUT ROWID;
+
 CREATE TABLE dict_entries (
     dict_id TEXT NOT NULL REFERENCES objects ON DELETE CASCADE,
     key BLOB NOT NULL,
@@ -149,7 +157,7 @@ CREATE TABLE dict_entries (
 
 
 class Database:
-    """One connection; `reading` and `writing` are the only ways to use it."""
+    """One connection; its contents are used by `reading` and `writing` only."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -157,6 +165,9 @@ class Database:
         try:
             if self._version() != SCHEMA_VERSION:
                 self._create(path)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise RuntimeError(f"{path} can't be used: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -208,6 +219,10 @@ class Database:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    def changes(self) -> int:
+        """Another number whenever another connection, of whatever process, has committed."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         self._connection.close()

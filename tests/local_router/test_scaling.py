@@ -14,6 +14,7 @@ from infra.local.scaling import (
     desired,
     failures_in_a_row,
     pause,
+    reason,
     step,
 )
 
@@ -261,3 +262,30 @@ def test_a_replica_that_served_well_starts_the_count_anew() -> None:
     """One that dies after an hour is not one more failure of those at the start."""
     assert failures_in_a_row(5, served_seconds=3600) == 1
     assert failures_in_a_row(5, served_seconds=3) == 6
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "demand", "chosen", "expected"),
+    [
+        (0, 2, 0, Settings(min_containers=2), "min_containers=2"),
+        (0, 1, 1, Settings(), "1 request at once"),
+        (1, 3, 5, TARGET_2, "5 requests at once, target_concurrency=2"),
+        (
+            0,
+            2,
+            1,
+            Settings(buffer_containers=1),
+            "1 request at once, buffer_containers=1",
+        ),
+        (1, 2, 9, Settings(target_concurrency=2, max_containers=2), "max_containers=2"),
+        (4, 2, 9, Settings(max_containers=2), "max_containers=2"),
+        (3, 2, 1, TARGET_2, "fewer were enough for 60 s"),
+        (3, 1, 0, Settings(min_containers=1), "fewer were enough for 60 s"),
+        (1, 0, 0, Settings(scaledown_window=2.5), "no requests for 2.5 s"),
+    ],
+)
+def test_a_change_has_a_reason(
+    before: int, after: int, demand: int, chosen: Settings, expected: str
+) -> None:
+    """It names what decided: the demand with the target, a limit, or a window without demand."""
+    assert reason(before, after, demand, chosen) == expected

@@ -1,0 +1,40 @@
+"""Start a folder's daemon in the background."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from infra.errors import InfraError
+from infra.local.endpoint import Endpoint, serving
+
+LOG = "rehearsal.log"
+_LOOK_SECONDS = 0.05
+
+
+def start(root: Path, port: int = 0) -> Endpoint:
+    """
+    Return when it serves; what it tells goes to a log in the folder.
+
+    Raises:
+        InfraError: It has ended instead.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (root / LOG).open("ab") as log:
+        begin = log.tell()
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "infra.local", "--root", str(root), "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # nothing that happens to this terminal reaches it
+        )
+    while daemon.poll() is None:
+        endpoint = serving(root)
+        # An earlier daemon's must not be taken for it.
+        if endpoint is not None and endpoint.pid == daemon.pid:
+            return endpoint
+        time.sleep(_LOOK_SECONDS)
+    with (root / LOG).open("rb") as log:
+        log.seek(begin)
+        raise InfraError(log.read().decode(errors="replace").strip())

@@ -1,0 +1,36 @@
+"""Which model a service was deployed for, from the record that infra keeps of its deployments."""
+
+import json
+
+from infra.local import apps, objects, volume_tree
+from infra.local.call import Call
+from infra.local.objects import VOLUME
+from infra.local.services import ServiceVersion
+from infra.local.volume_tree import BLOCK_BYTES
+from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
+from infra.records import STATE_VOLUME, record_path
+
+
+def model_name(call: Call, service: ServiceVersion) -> str:
+    """Empty where there is no record: `modal deploy` leaves none."""
+    app = apps.get(call, service.app_id)
+    tags = json.loads(app["tags"])
+    volume = objects.find(call, VOLUME, app["environment_id"], STATE_VOLUME)
+    if volume is None or not {FINGERPRINT_TAG, STACK_TAG} <= tags.keys():
+        return ""
+    path = record_path(tags[STACK_TAG], service.app_name, tags[FINGERPRINT_TAG])
+    entry = volume_tree.entry(call, volume["id"], volume_tree.clean(f"{path}.json"))
+    if entry is None:
+        return ""
+    try:
+        text = b"".join(
+            call.blobs.path(sha256_hex).read_bytes()[offset : offset + BLOCK_BYTES]
+            for sha256_hex, offset in volume_tree.content(entry).segments
+        )
+        resources = Manifest.from_json(text, tags[FINGERPRINT_TAG]).resources.values()
+    except (OSError, ValueError):
+        return ""
+    return next(
+        (str(each["model"]) for each in resources if each.get("class_name") == service.class_name),
+        "",
+    )

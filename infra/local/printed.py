@@ -1,0 +1,80 @@
+"""What replicas have printed, as the state keeps it, for people."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from infra.errors import UsageError
+from infra.local.call import Call
+from infra.local.offline import call_in
+from infra.local.store import DEFAULT_ENVIRONMENT, Database
+
+_LOOK_SECONDS = 0.2
+
+
+def printed(root: Path, service: str | None, *, last: int, follow: bool) -> Iterator[str]:
+    """
+    Lines, the oldest first, each with its replica's id.
+
+    Args:
+        root: Folder of the state.
+        service: A class, an App, or both with a dot between; None: all, each line with its service.
+        last: How many of the lines that there are.
+        follow: Go on for ever with those that come.
+
+    Raises:
+        UsageError: There is no such service.
+    """
+    with closing(Database(root / "state.db")) as database:
+        with database.reading() as connection:
+            names = _chosen(call_in(root, connection), service)
+        sequence = -1
+        while True:
+            with database.reading() as connection:
+                rows = _after(call_in(root, connection), [*names], sequence, last)
+            for row in rows:
+                name = f"{names[row['function_id']]} " if service is None else ""
+                yield f"{name}{row['task_id']} {row['text'].rstrip()}"
+                sequence = row["sequence"]
+            if not follow:
+                return
+            last = -1
+            time.sleep(_LOOK_SECONDS)
+
+
+def _chosen(call: Call, service: str | None) -> dict[str, str]:
+    """The names of the services that are meant, by function id; also those of stopped Apps."""
+    rows = call.all(
+        "SELECT functions.id, apps.name AS app, functions.name, environments.name AS home "
+        "FROM functions JOIN apps ON apps.id = app_id "
+        "JOIN environments ON environments.id = environment_id "
+        "JOIN ports USING (environment_id) WHERE app_name = apps.name "
+        "AND function_name = functions.name ORDER BY apps.name, functions.name"
+    )
+    names, found = {}, {}
+    for row in rows:
+        name = row["name"].removesuffix(".*")
+        home = "" if row["home"] == DEFAULT_ENVIRONMENT else f"{row['home']}/"
+        whole = names[row["id"]] = f"{home}{row['app']}.{name}"
+        if service in (None, name, row["app"], whole):
+            found[row["id"]] = whole
+    if service is None or found:
+        return found
+    known = ", ".join(dict.fromkeys(names.values())) or "none"
+    raise UsageError(
+        f"infra local logs: there is no service {service!r}; {known} can be named; name one of them"
+    )
+
+
+def _after(call: Call, function_ids: list[str], sequence: int, limit: int) -> list[sqlite3.Row]:
+    marks = ", ".join("?" * len(function_ids))
+    rows = call.all(
+        f"SELECT * FROM log_lines WHERE function_id IN ({marks}) AND sequence > ? "
+        "ORDER BY sequence DESC LIMIT ?",
+        *function_ids,
+        sequence,
+        limit,
+    )
+    return rows[::-1]

@@ -1,0 +1,72 @@
+"""A rehearsal's status in, its text for people out."""
+
+import time
+from collections.abc import Sequence
+
+from infra.local.status import ServiceStatus, Status
+from infra.text import table
+
+_NOTHING = "Nothing is deployed yet: infra apply STACK --target local"
+
+
+def summary(status: Status) -> str:
+    """Where everything answers, and what it runs."""
+    lines = [
+        f"Local control plane at {status.url}, state in {status.root}",
+        'For `modal` in another shell: eval "$(infra local env)"',
+    ]
+    lines += [status.notice] if status.notice else []
+    rows = [(each.name, runs(each), _replicas(each), each.url) for each in status.services]
+    header = ("SERVICE", "RUNS", "REPLICAS", "URL")
+    return "\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING, ""])
+
+
+def status_text(status: Status) -> str:
+    """What goes on now."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.since))
+    lines = [f"Local control plane at {status.url}, pid {status.pid}, since {since}"]
+    rows = [
+        (
+            each.name.removesuffix(f".{each.service}"),
+            each.service,
+            f"v{each.version}",
+            f"{each.ready}/{each.wanted}",
+            str(each.in_flight),
+            each.url,
+        )
+        for each in status.services
+    ]
+    header = ("APP", "SERVICE", "VERSION", "READY/WANTED", "IN FLIGHT", "URL")
+    return "\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING])
+
+
+def left_over(replicas: Sequence[str]) -> str:
+    """What a killed daemon has left."""
+    return f"The last daemon was killed; removed what was left of {', '.join(replicas)}."
+
+
+def stopping(status: Status) -> str:
+    """What will end now."""
+    count = sum(each.ready for each in status.services)
+    in_flight = sum(each.in_flight for each in status.services)
+    finishing = f"; {_count(in_flight, 'request')} may finish" if in_flight else ""
+    return (
+        f"Stopping {_count(len(status.services), 'service')} with {_count(count, 'ready replica')}"
+        f"{finishing}"
+    )
+
+
+def runs(service: ServiceStatus) -> str:
+    """What a service runs."""
+    return " on ".join(filter(None, (service.model or "a module", service.gpu)))
+
+
+def _replicas(service: ServiceStatus) -> str:
+    least, most = service.min_containers, service.max_containers
+    if most is None:
+        return f"{least} or more"
+    return str(most) if least == most else f"{least} to {most}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,182 @@
+"""`infra local` as a user types it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from daemons import MODULES, get, remains, until
+
+from infra.local.endpoint import running
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def local(folder: Path, environ: dict[str, str]) -> Iterator[Run]:
+    """Runs `infra local`; at the end nothing runs any more."""
+
+    def run(*arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "infra.cli", "local", *arguments],
+            cwd=folder,
+            env=environ,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    yield run
+    assert run("down").returncode == 0
+    root = folder / ".infra" / "local"
+    assert remains(root) == []
+
+
+def deploy(folder: Path, environ: dict[str, str], module: Path) -> None:
+    """As `modal deploy` does in a shell with the variables of `infra local env`."""
+    ours = running(folder / ".infra" / "local")
+    assert ours is not None
+    command = [sys.executable, "-m", "modal", "deploy", str(module)]
+    subprocess.run(command, env={**environ, **ours}, check=True, capture_output=True)
+
+
+def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
+    """In the background it serves until it is told to stop; then it comes back as it was."""
+    assert local("down").stdout == "Nothing runs in .infra/local; `infra local up` starts it.\n"
+    assert local("status").stdout == local("down").stdout
+    assert json.loads(local("status", "--json").stdout) == {"running": False}
+    up = local("up", "--detach")
+    assert up.returncode == 0, up.stderr
+    assert "Nothing is deployed yet" in up.stdout
+    again = local("up", "--detach")
+    assert again.returncode == 1
+    assert "another daemon already serves" in again.stderr
+    deploy(folder, environ, MODULES / "talk.py")
+    status = json.loads(local("status", "--json").stdout)
+    assert status["running"] is True
+    service = status["services"][1]
+    assert (service["name"], service["version"]) == ("talk.Open", 1)
+    url = service["url"]
+    assert get(url)[0] == 503
+    until(lambda: get(url)[0] == 200)
+    table = local("status").stdout.splitlines()
+    assert f"pid {status['pid']}, since " in table[0]
+    assert table[2].split() == [
+        *("APP", "SERVICE", "VERSION", "READY/WANTED"),
+        "IN",
+        "FLIGHT",
+        "URL",
+    ]
+    assert table[4].split() == ["talk", "Open", "v1", "1/1", "0", url]
+    down = local("down").stdout
+    assert down == "Stopping 2 services with 1 ready replica\nStopped.\n"
+    until(lambda: not Path(f"/proc/{status['pid']}").exists())
+    log = (folder / ".infra" / "local" / "rehearsal.log").read_text()
+    assert "talk.Open: 0 -> 1 replicas: 1 request at once" in log
+    up = local("up", "--detach")
+    assert re.search(rf"^talk\.Open +a module +0 or more +{url}$", up.stdout, re.M)
+
+
+def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:
+    """Of all or of one service, with the replica's id; also when nothing runs; -f goes on."""
+    assert local("logs").stdout == local("down").stdout
+    local("up", "--detach")
+    deploy(folder, environ, MODULES / "talk.py")
+    url = json.loads(local("status", "--json").stdout)["services"][1]["url"]
+    until(lambda: get(url)[0] == 200)
+    replica = get(url)[2]
+    following = subprocess.Popen(
+        [sys.executable, "-m", "infra.cli", "local", "logs", "-f", "-n", "0"],
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert f"talk.Open {replica} open enters one\n" in local("logs").stdout
+    local("down")
+    assert following.stdout
+    lines = iter(following.stdout.readline, "")
+    assert f"talk.Open {replica} open leaves one\n" in lines
+    following.send_signal(signal.SIGINT)
+    assert following.communicate()[1] == "Interrupted.\n"
+    for name in ("Open", "talk", "talk.Open"):
+        said = local("logs", name).stdout.splitlines()
+        assert f"{replica} open enters one" in said
+    assert len(local("logs", "-n", "1").stdout.splitlines()) == 1
+    assert local("logs", "Guarded").stdout == ""
+    unknown = local("logs", "Nobody")
+    assert unknown.returncode == 64
+    assert "no service 'Nobody'; talk.Guarded, talk.Open can be named" in unknown.stderr
+
+
+PRINTS = """
+import os, sys, modal
+app = modal.App("prints")
+
+@app.server(port=8000, routing_region="us-east", secrets=[modal.Secret.from_name("mine")],
+            min_containers=1)
+class Prints:
+    @modal.enter()
+    def enter(self):
+        print(sorted(name for name in os.environ if name.startswith("MY_")), os.environ["MY_A"])
+"""
+
+
+def test_secrets(local: Run, folder: Path, environ: dict[str, str]) -> None:
+    """Values reach the replicas and nothing else; those of keys alone come from standard input."""
+    assert local("secret", "set", "mine", "MY_A=1").returncode == 0
+    said = local("secret", "set", "mine", "MY_B", "MY_C=x=y", "MY_A", given="hush\n2\n")
+    expected = "Secret mine has MY_A, MY_B, MY_C; replicas get them when they start.\n"
+    assert said.stdout == expected
+    assert len(list((folder / ".infra" / "local" / "secrets").iterdir())) == 1
+    local("up", "--detach")
+    (folder / "prints.py").write_text(PRINTS)
+    deploy(folder, environ, folder / "prints.py")
+    until(lambda: "['MY_A', 'MY_B', 'MY_C'] 2" in local("logs").stdout)
+    for wrong, why in ((("1x=2",), "is no key"), (("K",), "no line for it")):
+        refused = local("secret", "set", "mine", *wrong)
+        assert refused.returncode == 64
+        assert why in refused.stderr
+    local("down")
+    log = folder / ".infra" / "local" / "rehearsal.log"
+    assert "hush" not in log.read_text()
+
+
+def test_env(local: Run, folder: Path, environ: dict[str, str]) -> None:
+    """A shell that evaluates it has all that `modal` and a caller of a server need."""
+    assert local("env").returncode == 1
+    local("up", "--detach")
+    deploy(folder, environ, MODULES / "talk.py")
+    url = json.loads(local("status", "--json").stdout)["services"][0]["url"]
+    script = (
+        f'eval "$({sys.executable} -m infra.cli local env)" && {sys.executable} -m modal app list '
+        f'&& {sys.executable} -c \'import os; print(os.environ["MODAL_PROXY_TOKEN_ID"], '
+        f'os.environ["MODAL_PROXY_TOKEN_SECRET"])\''
+    )
+    said = subprocess.run(
+        ["sh", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, check=True
+    ).stdout
+    assert "talk" in said
+    key, secret = said.split()[-2:]
+    assert get(url)[0] == 401
+    assert get(url, {"Modal-Key": key, "Modal-Secret": secret})[0] == 503
+    root = folder / ".infra" / "local"
+    for name in ("endpoint.json", "proxy_token.json"):
+        assert (root / name).stat().st_mode & 0o777 == 0o600
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert root.stat().st_uid == os.getuid()

@@ -1,0 +1,104 @@
+"""Daemons end in every way, and the next one goes on where they were."""
+
+import re
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from daemons import Daemon, descendants, get, networks, remains, until
+
+OPEN, GUARDED = "talk.Open", "talk.Guarded"
+
+
+def test_a_restart_keeps_addresses(daemon: Daemon, talk: Path) -> None:
+    """What was deployed comes back by itself, under the same URLs and behind the same token."""
+    talk.write_text(talk.read_text().replace("@app.cls()", "@app.cls(min_containers=2)"))
+    daemon.modal("deploy", str(talk))
+    daemon.ready(OPEN, 2)
+    before, token = daemon.status(), daemon.environ()["MODAL_PROXY_TOKEN_SECRET"]
+    assert daemon.end() == 0
+    assert remains(daemon.root) == []
+    assert "Stopping 2 services with 2 ready replicas" in daemon.said()
+    daemon.start()
+    assert get(daemon.ready(OPEN, 2))[:2] == (200, "one ")
+    urls = {each.name: each.url for each in before.services}
+    assert {each.name: each.url for each in daemon.status().services} == urls
+    assert daemon.environ()["MODAL_PROXY_TOKEN_SECRET"] == token
+    # What the SDK shows is where it answers.
+    assert urls[GUARDED] in daemon.modal("server", "info", "talk/Guarded")
+
+
+def test_a_port_that_was_taken_is_given_up(daemon: Daemon, talk: Path) -> None:
+    """Another one takes its place, in what the SDK shows, too; a line says so."""
+    daemon.modal("deploy", str(talk))
+    url = daemon.ready(GUARDED, 0)
+    daemon.end()
+    with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
+        daemon.start()
+        other = daemon.service(GUARDED).url
+        assert other != url
+        taken = f"{GUARDED}: port {urlsplit(url).port} is taken by another program: now at {other}"
+        assert taken in daemon.said()
+        assert other in daemon.modal("server", "info", "talk/Guarded")
+        assert get(other)[0] == 401
+
+
+def test_nothing_outlives_a_killed_daemon(daemon: Daemon, talk: Path) -> None:
+    """Every process ends with it, in whatever session; the next one cleans up, and says so."""
+    talk.write_text(talk.read_text().replace("@app.cls()", "@app.cls(min_containers=2)"))
+    daemon.modal("deploy", str(talk))
+    url = daemon.ready(OPEN, 2)
+    replicas = {get(url)[2] for _ in range(4)}
+    processes = descendants(daemon.status().pid)
+    isolated = set(processes.values()) - set(descendants(1).values())
+    # Of each replica: what makes its namespaces, its first process, Modal's runtime, the engine.
+    assert len(processes) == 8
+    daemon.end(signal.SIGKILL)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes))
+    assert not isolated & networks()
+    daemon.start()
+    told = re.search(r"The last daemon was killed; removed what was left of (.*)\.", daemon.said())
+    assert told and set(told[1].split(", ")) == replicas
+    assert daemon.ready(OPEN, 2) == url
+    assert not replicas & {get(url)[2] for _ in range(4)}
+    assert "open enters one" in daemon.modal("app", "logs", "talk")
+    daemon.end()
+    daemon.start()
+    assert "was killed" not in daemon.said()
+
+
+def test_a_second_interrupt_does_not_wait(daemon: Daemon, talk: Path) -> None:
+    """The first lets requests finish; the second ends it at once, and replicas with it."""
+    text = talk.read_text().replace("@app.cls()", "@app.cls(min_containers=1)")
+    talk.write_text(text.replace("* 8", "* 10_000").replace("period=5", "period=25"))
+    daemon.modal("deploy", str(talk))
+    url = urlsplit(daemon.ready(OPEN, 1))
+    pid = daemon.status().pid
+    processes = descendants(pid)
+    with socket.create_connection((str(url.hostname), int(url.port or 0))) as client:
+        client.sendall(b"GET /stream HTTP/1.1\r\nHost: rehearsal\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        daemon.interrupt()
+        until(lambda: "1 request may finish" in daemon.said(), daemon.said)
+        assert client.recv(100)
+        assert daemon.end(signal.SIGINT) == -signal.SIGINT
+        while client.recv(4096):
+            pass
+    until(lambda: not any(Path(f"/proc/{each}").exists() for each in processes))
+    daemon.start()
+    daemon.ready(OPEN, 1)
+
+
+def test_a_folder_that_cannot_be_used_is_an_error(daemon: Daemon) -> None:
+    """State of another version ends it with a line that says what to do."""
+    daemon.end()
+    (daemon.root / "proxy_token.json").write_text("[]")
+    assert "holds no token; remove it" in daemon.refusal()
+    (daemon.root / "proxy_token.json").unlink()
+    for file in daemon.root.glob("state.db*"):
+        file.unlink()
+    (daemon.root / "state.db").write_text("no database at all, but long enough to be read as one")
+    assert "state.db can't be used: file is not a database" in daemon.refusal()
+    (daemon.root / "state.db").unlink()
+    daemon.start()
