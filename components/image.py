@@ -1,7 +1,7 @@
 """The container image of a service, written as one writes a `modal.Image`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import attrs
@@ -9,7 +9,37 @@ import attrs
 from infra import validators
 from infra.resources import ImageStep, several
 
-ENGINE_VERSION = re.compile(r"v?(\d+\.\d+\.\d+(?:\.?post\d+)?)")
+VERSION = re.compile(r"v?(\d+\.\d+\.\d+(?:\.?post\d+)?)")
+SERVING = "vllm/vllm-openai"  # its entry point is `vllm serve`
+PINNED = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)(?:\+\w+)?")
+
+
+def packages(steps: Iterable[ImageStep]) -> tuple[str, ...]:
+    """What pip or uv are told to install."""
+    return tuple(
+        word
+        for step in steps
+        if step.method in ("pip_install", "uv_pip_install")
+        for given in step.args
+        for word in (given if isinstance(given, list | tuple) else (given,))
+        if isinstance(word, str)
+    )
+
+
+def engine_version(steps: Sequence[ImageStep], package: str) -> str | None:
+    """
+    The version of a package in an image: the one that pip installs, else the base image's.
+
+    The tag of a base image is that of the package only if its name says so; `nvidia/cuda:12.8.0`
+    has no SGLang in it.
+    """
+    for word in packages(steps):
+        if (pinned := PINNED.fullmatch(word)) and pinned[1] == package:
+            return pinned[2]
+    base = steps[0].args[0] if steps and steps[0].args else ""
+    name, _, tag = str(base).partition("@")[0].rpartition(":")
+    found = VERSION.match(tag) if package in name else None
+    return found[1] if found else None
 
 
 @attrs.frozen
@@ -50,7 +80,9 @@ class ImageSpec:
 
     def entrypoint(self, commands: Sequence[str]) -> Self:
         """Replace the image's entry point; an empty list silences the one of the base image."""
-        comment = "" if commands else "the base image's own one only writes to the log"
+        base = str(self.steps[0].args[:1]) if self.steps else ""
+        does = "starts a server" if SERVING in base else "only writes to the log"
+        comment = "" if commands else f"the base image's own one {does}"
         args = ([*several(commands)],)
         return self._then(ImageStep(method="entrypoint", args=args, comment=comment))
 
@@ -117,12 +149,6 @@ class ImageSpec:
     def mounted(self) -> tuple[ImageStep, ...]:
         """The files that Modal mounts when a container starts."""
         return tuple(step for step in self.steps if _mounted(step))
-
-    def engine_version(self) -> str | None:
-        """The version in the base image's tag, such as ``0.5.6.post2``; None if there is none."""
-        tag = self.steps[0].args[0] if self.steps and self.steps[0].args else ""
-        found = ENGINE_VERSION.match(str(tag).rpartition(":")[2])
-        return found.group(1) if found else None
 
     def _then(self, step: ImageStep) -> Self:
         return attrs.evolve(self, steps=(*self.steps, step))

@@ -1,39 +1,14 @@
 """Compiled kernels in a Modal Volume, so that they are compiled once and not in every container."""
 
+from collections.abc import Iterator
 from typing import Self
 
 import attrs
 
+from components.engine import Engine
 from infra import validators
 from infra.contribution import Contribution, ServiceFacts
-from infra.resources import BuildCommand, Mount, Pairs, Volume, pairs, several
-
-# What makes each compiler use a directory, read in SGLang 0.5.6 to 0.5.23. The defaults moved in
-# 0.5.18 (~/.cache/deep_gemm became ~/.cache/sglang/deep_gemm), so the variable is always set.
-VARIABLES = {
-    "deep_gemm": "SGLANG_DG_CACHE_DIR",
-    "triton": "TRITON_CACHE_DIR",
-    "inductor": "TORCHINDUCTOR_CACHE_DIR",
-    "flashinfer": "FLASHINFER_WORKSPACE_BASE",
-    "sglang": "SGLANG_CACHE_DIR",
-}
-
-# The kernels that `sglang.compile_deep_gemm` compiles depend on the shapes of the weights (model,
-# quantisation, parallelism) and on the largest batch (chunked prefill); the rest of the command
-# line does not matter to it.
-DEEP_GEMM_FLAGS = (
-    "--model-path",
-    "--revision",
-    "--tp-size",
-    "--ep-size",
-    "--dp-size",
-    "--enable-dp-attention",
-    "--quantization",
-    "--chunked-prefill-size",
-    "--moe-runner-backend",
-    "--fp8-gemm-backend",
-    "--trust-remote-code",
-)
+from infra.resources import Mount, Pairs, Volume, pairs, several
 
 
 @attrs.frozen
@@ -44,13 +19,14 @@ class KernelCache:
     Attributes:
         volume: Name of the Modal Volume.
         mount_path: Where it is mounted.
-        caches: Whose kernels it holds: ``deep_gemm``, ``triton``, ``inductor``, ``flashinfer``,
-            ``sglang`` (torch.compile and FlashInfer's autotuning). One alone has the Volume to
-            itself; several have a folder each.
+        caches: Whose kernels it holds, by the engine's names: ``deep_gemm``, ``triton``,
+            ``inductor``, ``flashinfer``, ``sglang`` of SGLang, ``vllm``, ``deep_gemm``, ``triton``,
+            ``flashinfer`` of vLLM; None: all of them. One alone has the Volume to itself; several
+            have a folder each.
         env: Variables that point the engine at the mount; None derives them from `caches`.
         compile_deep_gemm: Compile DeepGEMM's kernels while the image is built, on the service's
             GPU: 10 to 20 minutes once, 1 second when they are in the Volume already (SGLang's
-            own log). Needs SM 90 or newer.
+            own log). Needs SM 90 or newer, and SGLang: vLLM has no command for it.
         compile_timeout: Seconds for that; None: Modal's 3600.
     """
 
@@ -58,10 +34,10 @@ class KernelCache:
     mount_path: str = attrs.field(
         default="/root/.cache/kernels", validator=validators.mount_path(), kw_only=True
     )
-    caches: tuple[str, ...] = attrs.field(
-        default=tuple(VARIABLES),
+    caches: tuple[str, ...] | None = attrs.field(
+        default=None,
         converter=several,
-        validator=validators.each(validators.one_of(tuple(VARIABLES))),
+        validator=validators.optional(validators.each(validators.text(example="triton"))),
         kw_only=True,
     )
     env: Pairs | None = attrs.field(
@@ -94,25 +70,36 @@ class KernelCache:
             compile_timeout=compile_timeout,
         )
 
+    def misfits(self, engine: Engine) -> Iterator[str]:
+        """What of it the engine does not have."""
+        known = engine.caches()
+        for name in self.caches or ():
+            if name not in known:
+                yield (
+                    f"caches: {name!r} is none of {type(engine).__name__}'s; "
+                    f"{', '.join(known) or 'none'} are allowed; write one of them"
+                )
+        if self.compile_deep_gemm and engine.compilation() is None:
+            yield (
+                f"compile_deep_gemm: is True, and {type(engine).__name__} has no command that "
+                "compiles ahead; False is allowed; write KernelCache(...), which keeps what the "
+                "first container compiles"
+            )
+
     def contribution(self, service: ServiceFacts) -> Contribution:
         """The mount, the variables that point at it, the compilation."""
-        build = BuildCommand(
-            command=("python3", "-m", "sglang.compile_deep_gemm"),
-            engine_flags=DEEP_GEMM_FLAGS,
-            gpu=True,
-            timeout=self.compile_timeout,
-            comment="compile DeepGEMM's kernels ahead of time, on the GPU that will run them",
-        )
+        build = service.engine.compilation() if self.compile_deep_gemm else None
         return Contribution(
-            env=self._derived_env() if self.env is None else self.env,
+            env=self._derived_env(service.engine) if self.env is None else self.env,
             env_comment="compiled kernels are kept in the Volume",
             mounts=(Mount(path=self.mount_path, volume=Volume(name=self.volume)),),
-            builds=(build,) if self.compile_deep_gemm else (),
+            builds=(attrs.evolve(build, timeout=self.compile_timeout),) if build else (),
         )
 
-    def _derived_env(self) -> Pairs:
-        alone = len(self.caches) == 1
-        env = {"SGLANG_ENABLE_JIT_DEEPGEMM": "1"} if "deep_gemm" in self.caches else {}
-        for cache in self.caches:
-            env[VARIABLES[cache]] = self.mount_path if alone else f"{self.mount_path}/{cache}"
-        return tuple(env.items())
+    def _derived_env(self, engine: Engine) -> Pairs:
+        caches = engine.caches() if self.caches is None else self.caches
+        alone = len(caches) == 1
+        folders = {
+            name: self.mount_path if alone else f"{self.mount_path}/{name}" for name in caches
+        }
+        return tuple(engine.cache_variables(folders).items())

@@ -29,8 +29,8 @@ class RoutingPolicy:
             default, takes `region` where proxies stand there. ``server`` takes exactly one.
         target_inputs: Requests per container that the autoscaler aims at; ``server`` calls it
             target_concurrency. None leaves autoscaling by load off.
-        max_inputs: Requests per container at the most; ``server`` calls it max_concurrency and
-            answers 429 above it. None: no limit beside the engine's own.
+        max_inputs: Requests per container at the most (``server`` only, which calls it
+            max_concurrency and answers 429 above it). None: no limit beside the engine's own.
         exit_grace_period: Seconds for requests in flight when a container goes; 25 at the most
             for ``http_server``, 3600 for ``server``. Modal's own default, 0, cuts them off.
         unauthenticated: Let anybody call a ``server``.
@@ -75,6 +75,11 @@ class RoutingPolicy:
             yield (
                 f"target_inputs: {self.target_inputs} is more than max_inputs, {self.max_inputs}; "
                 "as many or fewer are allowed; lower one or raise the other"
+            )
+        if self.max_inputs and self.front_door == "http_server":
+            yield (
+                f"max_inputs: is {self.max_inputs}, and modal refuses it for an http_server; it is "
+                "allowed with front_door='server'; take it out"
             )
         if self.unauthenticated and self.front_door == "http_server":
             yield (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from components.engine import Engine
 from components.image import ImageSpec
 from components.kernels import KernelCache
 from components.model import Model
@@ -19,6 +20,7 @@ from infra.identifiers import class_name
 from infra.resources import (
     Autoscaler,
     Image,
+    ModelUse,
     Pairs,
     Resource,
     Secret,
@@ -28,7 +30,8 @@ from infra.resources import (
 )
 
 if TYPE_CHECKING:
-    from infra.rules import Rule
+    from infra.estimates import Estimate
+    from infra.rules import Rule, Subject
 
 GPU = re.compile(r"([A-Za-z0-9-]+[!+]?)(?::([1-8]))?")
 
@@ -49,7 +52,7 @@ class InferenceService:
             the same count, which is also the tensor parallelism.
         image: The container image; its tag names the engine's version.
         routing: How requests reach it.
-        engine: The engine and its flags.
+        engine: The engine and its flags: `SGLang`, `VLLM`, or what else has their methods.
         weights: Where the weights are kept; None: nowhere, each container downloads them.
         kernels: Where compiled kernels are kept.
         speculative: Speculative decoding; None: one token per pass.
@@ -84,7 +87,9 @@ class InferenceService:
     routing: RoutingPolicy = attrs.field(
         factory=RoutingPolicy, validator=validators.instance_of(RoutingPolicy)
     )
-    engine: SGLang = attrs.field(factory=SGLang, validator=validators.instance_of(SGLang))
+    engine: Engine = attrs.field(
+        factory=SGLang, validator=validators.has_method("served", example="engine=SGLang()")
+    )
     weights: WeightCache | None = attrs.field(
         default=None, validator=validators.optional(validators.instance_of(WeightCache))
     )
@@ -155,6 +160,10 @@ class InferenceService:
                 "scaleup_window: an http_server has none; it is allowed with "
                 "RoutingPolicy(front_door='server'); take it out"
             )
+        if self.kernels is not None:
+            yield from (f"kernels.{each}" for each in self.kernels.misfits(self.engine))
+        if self.speculative is not None:
+            yield from (f"speculative.{each}" for each in self.engine.refuses(self.speculative))
 
     def resources(self) -> tuple[Resource, ...]:
         """
@@ -163,7 +172,8 @@ class InferenceService:
         Raises:
             Conflicts: Two parts set one variable, mount path or flag differently.
         """
-        merged = merge(self.name, self._contributions())
+        facts = self._facts()
+        merged = merge(self.name, self._contributions(facts))
         image = Image(
             name=self.name,
             steps=merged.steps,
@@ -179,7 +189,7 @@ class InferenceService:
             memory=self.memory,
             mounts=merged.mounts,
             secrets=merged.secrets,
-            entrypoint=self.engine.launch,
+            entrypoint=self.engine.command(facts),
             arguments=merged.arguments,
             port=self.port,
             startup_timeout=self.startup_timeout,
@@ -192,6 +202,7 @@ class InferenceService:
                 scaledown_window=self.scaledown_window,
             ),
             routing=self.routing.routing(),
+            models=self._models(),
         )
         volumes = dict.fromkeys(mount.volume for mount in merged.mounts)
         secrets = (Secret(name=name) for name in merged.secrets)
@@ -199,13 +210,26 @@ class InferenceService:
 
     def rules(self) -> tuple["Rule", ...]:
         """The rules of inference, which know what goes wrong with a service like this."""
-        from components.rules import RULES  # for plans only: a mere synth need not load them
+        return self.engine.rules()
 
-        return RULES
+    def estimate(self, subject: "Subject") -> "Estimate":
+        """What the service is expected to take of its GPUs' memory, and of time to start."""
+        from components.estimates import estimate  # for plans only: a mere synth need not load it
 
-    def _contributions(self) -> dict[str, Contribution]:
+        return estimate(subject)
+
+    def _models(self) -> tuple[ModelUse, ...]:
+        """The model, and the draft model if it is another one."""
+        model = self.model
+        served = ModelUse(name=model.name, revision=model.revision, facts=model.facts)
+        drafts = self.speculative
+        if drafts is None or drafts.draft_model_path is None:
+            return (served,)
+        draft = ModelUse(name=drafts.draft_model_path, revision=drafts.draft_model_revision)
+        return (served, draft)
+
+    def _contributions(self, facts: ServiceFacts) -> dict[str, Contribution]:
         """What each part gives, in the order of the command line and of the image's steps."""
-        facts = self._facts()
         parts: dict[str, Part | None] = {
             "engine": self.engine,
             "weights": self.weights,
@@ -232,8 +256,9 @@ class InferenceService:
             revision=self.model.revision,
             gpu=gpu,
             gpu_count=count,
-            engine_version=self.image.engine_version(),
+            engine_version=self.engine.version(self.image.steps),
             target_inputs=self.routing.target_inputs,
+            engine=self.engine,
         )
 
     def _gpus(self) -> list[tuple[str, int]]:

@@ -1,88 +1,63 @@
 """The SGLang engine: a service's command line in SGLang's own words."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from components.engine import Engine
+from components.flags import flag, flag_values, is_left_out
+from components.image import engine_version
 from infra import validators
 from infra.contribution import Contribution, ServiceFacts
-from infra.resources import Argument
+from infra.resources import Argument, BuildCommand, ImageStep
 
-FLAG_NAME = r"[a-z][a-z0-9_]*"
+if TYPE_CHECKING:
+    from components.speculative import SpeculativeDecoding
+    from infra.rules import Rule
+
 LAUNCH = ("sglang", "serve")
 
+# What makes each compiler use a directory, read in SGLang 0.5.6 to 0.5.23. The defaults moved in
+# 0.5.18 (~/.cache/deep_gemm became ~/.cache/sglang/deep_gemm), so the variable is always set.
+CACHES = {
+    "deep_gemm": "SGLANG_DG_CACHE_DIR",
+    "triton": "TRITON_CACHE_DIR",
+    "inductor": "TORCHINDUCTOR_CACHE_DIR",
+    "flashinfer": "FLASHINFER_WORKSPACE_BASE",
+    "sglang": "SGLANG_CACHE_DIR",  # torch.compile and FlashInfer's autotuning
+}
 
-def flags(given: dict[str, Any]) -> tuple[Argument, ...]:
-    """
-    Keyword arguments as flags: ``enable_metrics=True`` is ``--enable-metrics``.
-
-    True is a switch; False, None and an empty list leave the flag out; a list is several words
-    behind one flag; a dict is JSON.
-    """
-    return tuple(
-        Argument(flag="--" + name.replace("_", "-"), values=_words(value))
-        for name, value in given.items()
-        if value is not None and value is not False and value not in ([], ())
-    )
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if value is True:
-        return ()
-    if isinstance(value, list | tuple):
-        return tuple(str(each) for each in value)
-    if isinstance(value, dict):
-        return (json.dumps(value, sort_keys=True),)
-    return (str(value),)
-
-
-def _flag_values() -> validators.Validator:
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        for name, given in value:
-            if not isinstance(given, str | int | float | bool | list | tuple | dict | None):
-                raise ValueError(
-                    f"{name}: {given!r} is no value of a flag; a string, a number, True, a list or "
-                    f"a dict is allowed; write {name}={str(given)!r}, for example"
-                )
-
-    return check
+# The kernels that `sglang.compile_deep_gemm` compiles depend on the shapes of the weights (model,
+# quantisation, parallelism) and on the largest batch (chunked prefill); the rest of the command
+# line does not matter to it.
+DEEP_GEMM_FLAGS = (
+    "--model-path",
+    "--revision",
+    "--tp-size",
+    "--ep-size",
+    "--dp-size",
+    "--enable-dp-attention",
+    "--quantization",
+    "--chunked-prefill-size",
+    "--moe-runner-backend",
+    "--fp8-gemm-backend",
+    "--trust-remote-code",
+)
+TP = {"tp_size", "tensor_parallel_size"}
 
 
 @attrs.frozen(init=False)
-class EngineArguments:
-    """
-    A group of the engine's flags with one reason, for `InferenceService(parts=[...])`.
-
-    ``EngineArguments("quantised kernels", fp4_gemm_backend="flashinfer_trtllm")``
-
-    Attributes:
-        reason: Stands above the flags in the generated module.
-        flags: As in `SGLang`.
-    """
-
-    reason: str = attrs.field(validator=validators.text(example="quantised kernels"))
-    flags: tuple[tuple[str, Any], ...] = attrs.field(validator=_flag_values())
-
-    def __init__(self, reason: str, **flags: Any) -> None:
-        self.__attrs_init__(reason, tuple(flags.items()))
-
-    def contribution(self, service: ServiceFacts) -> Contribution:
-        """The flags."""
-        return Contribution(arguments=flags(dict(self.flags)), arguments_comment=self.reason)
-
-
-@attrs.frozen(init=False)
-class SGLang:
+class SGLang(Engine):
     """
     SGLang, of the version that the service's image names.
 
     ``SGLang(mem_fraction_static=0.8, enable_metrics=True)``: keyword arguments are SGLang's flags
-    with underscores, written in full and in the order given. What the service knows itself need
-    not be given: ``--model-path``, ``--revision``, ``--served-model-name``, ``--host``, ``--port``,
-    ``--tp-size`` (the GPU count) and ``--cuda-graph-max-bs`` (twice `target_inputs`, as CUDA graphs
-    above the batch sizes that occur cost memory and start-up time; None leaves it to SGLang).
+    with underscores, written in full and in the order given; False and None leave a flag out. What
+    the service knows itself need not be given: ``--model-path``, ``--revision``,
+    ``--served-model-name``, ``--host``, ``--port``, ``--tp-size`` (the GPU count) and
+    ``--cuda-graph-max-bs`` (twice `target_inputs`, as CUDA graphs above the batch sizes that occur
+    cost memory and start-up time; None leaves it to SGLang).
 
     Attributes:
         launch: The first words of the command line; ``sglang serve`` and
@@ -90,7 +65,7 @@ class SGLang:
         flags: Pairs of flag and value.
     """
 
-    flags: tuple[tuple[str, Any], ...] = attrs.field(validator=_flag_values())
+    flags: tuple[tuple[str, Any], ...] = attrs.field(validator=flag_values())
     launch: tuple[str, ...] = attrs.field(
         validator=validators.each(validators.text(example="sglang"))
     )
@@ -108,6 +83,10 @@ class SGLang:
                 f"write launch={[*LAUNCH]!r}, or take it out"
             )
 
+    def command(self, service: ServiceFacts) -> tuple[str, ...]:
+        """The words that start it."""
+        return self.launch
+
     def served(self, service: ServiceFacts, port: int) -> tuple[Argument, ...]:
         """The flags that the service knows itself."""
         revision = (
@@ -121,18 +100,77 @@ class SGLang:
             Argument(flag="--served-model-name", values=(service.model,)),
             Argument(flag="--host", values=("0.0.0.0",)),
             Argument(flag="--port", values=(str(port),)),
+            *self._tensor_parallelism(service),
+            *self._cuda_graph(service),
+        )
+
+    def contribution(self, service: ServiceFacts) -> Contribution:
+        """The flags of the stack file."""
+        return Contribution(arguments=self.spelled(dict(self.flags)))
+
+    def version(self, steps: tuple[ImageStep, ...]) -> str | None:
+        """Its version in an image of these steps, or None."""
+        return engine_version(steps, "sglang")
+
+    def spelled(self, flags: Mapping[str, Any]) -> tuple[Argument, ...]:
+        """Keyword arguments as its flags; False is no flag, since SGLang's are switches."""
+        return tuple(
+            flag(name, value)
+            for name, value in flags.items()
+            if not is_left_out(value) and value is not False
+        )
+
+    def rules(self) -> tuple["Rule", ...]:
+        """What is known to go wrong with it."""
+        from components.rules import RULES  # for plans only: a mere synth need not load them
+
+        return RULES
+
+    def caches(self) -> tuple[str, ...]:
+        """The names of what it compiles."""
+        return tuple(CACHES)
+
+    def cache_variables(self, folders: Mapping[str, str]) -> Mapping[str, str]:
+        """The variables that make it keep its caches in these folders."""
+        env = {"SGLANG_ENABLE_JIT_DEEPGEMM": "1"} if "deep_gemm" in folders else {}
+        return env | {CACHES[name]: folder for name, folder in folders.items()}
+
+    def compilation(self) -> BuildCommand:
+        """What compiles DeepGEMM's kernels before a container starts."""
+        return BuildCommand(
+            command=("python3", "-m", "sglang.compile_deep_gemm"),
+            engine_flags=DEEP_GEMM_FLAGS,
+            gpu=True,
+            comment="compile DeepGEMM's kernels ahead of time, on the GPU that will run them",
+        )
+
+    def speculation(self, speculative: "SpeculativeDecoding") -> tuple[Argument, ...]:
+        """The flags of speculative decoding."""
+        given = {
+            "speculative_algorithm": speculative.algorithm,
+            "speculative_draft_model_path": speculative.draft_model_path,
+            "speculative_draft_model_revision": speculative.draft_model_revision,
+            "speculative_num_steps": speculative.num_steps,
+            "speculative_eagle_topk": speculative.eagle_topk,
+            "speculative_num_draft_tokens": speculative.num_draft_tokens,
+        }
+        return self.spelled(given)
+
+    def refuses(self, speculative: "SpeculativeDecoding") -> Iterator[str]:
+        """Nothing: the fields are SGLang's own."""
+        yield from ()
+
+    def _tensor_parallelism(self, service: ServiceFacts) -> tuple[Argument, ...]:
+        if any(name in TP for name, _ in self.flags):
+            return ()
+        return (
             Argument(
                 flag="--tp-size",
                 values=(str(service.gpu_count),),
                 follows="gpu",
                 comment="one part of every tensor on each GPU",
             ),
-            *self._cuda_graph(service),
         )
-
-    def contribution(self, service: ServiceFacts) -> Contribution:
-        """The flags of the stack file."""
-        return Contribution(arguments=flags(dict(self.flags)))
 
     def _cuda_graph(self, service: ServiceFacts) -> tuple[Argument, ...]:
         names = {name for name, _ in self.flags}

@@ -8,7 +8,6 @@ import attrs
 from components.model import REPOSITORY
 from infra import validators
 from infra.contribution import Contribution, ServiceFacts
-from infra.resources import Argument
 
 COUNT = validators.optional(validators.whole_number(1))
 
@@ -97,20 +96,7 @@ class SpeculativeDecoding:
             )
 
     def contribution(self, service: ServiceFacts) -> Contribution:
-        """SGLang's flags."""
-        flags = (
-            ("--speculative-algorithm", self.algorithm),
-            ("--speculative-draft-model-path", self.draft_model_path),
-            ("--speculative-draft-model-revision", self.draft_model_revision),
-            ("--speculative-num-steps", self.num_steps),
-            ("--speculative-eagle-topk", self.eagle_topk),
-            ("--speculative-num-draft-tokens", self.num_draft_tokens),
-        )
+        """The engine's flags for it."""
         return Contribution(
-            arguments=tuple(
-                Argument(flag=flag, values=(str(value),))
-                for flag, value in flags
-                if value is not None
-            ),
-            arguments_comment="speculative decoding",
+            arguments=service.engine.speculation(self), arguments_comment="speculative decoding"
         )

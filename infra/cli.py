@@ -20,9 +20,13 @@ COMMANDS = {
     "status": "infra.commands.status",
     "drift": "infra.commands.drift",
     "outputs": "infra.commands.outputs",
+    "probe": "infra.commands.probe",
     "history": "infra.commands.history",
     "rollback": "infra.commands.rollback",
     "unlock": "infra.commands.unlock",
+    "rules": "infra.commands.rules",
+    "explain": "infra.commands.explain",
+    "model": "infra.commands.model",
     "local": "infra.commands.local",
 }
 ALIASES = {"preview": "plan", "up": "apply", "down": "destroy"}  # from Pulumi

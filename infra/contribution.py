@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -23,6 +23,7 @@ class ServiceFacts:
         gpu_count: GPUs per container.
         engine_version: The engine's version as the image names it, such as ``0.5.11``, or None.
         target_inputs: Requests per container that the autoscaler aims at, or None.
+        engine: The engine as the stack gives it; a part asks it for its spelling of things.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ServiceFacts:
     gpu_count: int
     engine_version: str | None
     target_inputs: int | None
+    engine: Any
 
 
 @attrs.frozen(kw_only=True)

@@ -19,6 +19,7 @@ FORMAT = 1
 FINGERPRINT_TAG = "infra-manifest"
 STACK_TAG = "infra-stack"
 FINGERPRINT_LENGTH = 40  # hex digits; a tag of Modal's holds 63 characters
+UNRECORDED = ("comment", "models")
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +95,7 @@ def _plain_resource(resource: Resource) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Plain data; comments are for readers of the module and no part of the record."""
+    """Plain data, without what is only for readers of the module and for estimates."""
     match value:
         case ImageStep(method=method, args=args, kwargs=kwargs, content=content):
             step = {"call": method, "args": args, "kwargs": dict(kwargs)}
@@ -105,7 +106,7 @@ def _plain(value: Any) -> Any:
         case tuple() | list():
             return [_plain(item) for item in value]
     if attrs.has(type(value)):
-        names = (field.name for field in attrs.fields(type(value)) if field.name != "comment")
+        names = (field.name for field in attrs.fields(type(value)) if field.name not in UNRECORDED)
         return _without_nothing({name: _plain(getattr(value, name)) for name in names})
     return value
 

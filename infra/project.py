@@ -1,5 +1,8 @@
 """A stack file in, its compiled Apps out: the pure half of every command."""
 
+import os
+from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,8 @@ from infra.resources import AppResources
 from infra.stack import Stack
 
 if TYPE_CHECKING:
-    from infra.rules import Report
+    from infra.estimates import Estimate
+    from infra.rules import Report, Rule
 
 
 @attrs.frozen(kw_only=True)
@@ -37,11 +41,38 @@ class Project:
         """What the rules of the stack and of its components find."""
         from infra.rules import check
 
-        services = (service for app in self.stack.all_apps() for service in app.services)
-        known = [rule for each in services for rule in getattr(each, "rules", tuple)()]
-        rules = [*dict.fromkeys(known), *self.stack.rules]
         accept = dict(self.stack.accept)
-        return check(self.apps, rules, accept=accept, is_strict=self.stack.strict)
+        return check(self.known_apps, self.rules(), accept=accept, is_strict=self.stack.strict)
+
+    @cached_property
+    def known_apps(self) -> tuple[AppResources, ...]:
+        """
+        The Apps with what is known here of their models, for rules and estimates.
+
+        Raises:
+            InvalidStack: A model's file can't be read.
+        """
+        from infra.model_files import with_facts
+
+        return with_facts(self.apps, str(self.path), os.environ)
+
+    def rules(self) -> "tuple[Rule, ...]":
+        """The rules of the components, each once, then the stack's own."""
+        services = (service for app in self.stack.all_apps() for service in app.services)
+        known = (rule for each in services for rule in getattr(each, "rules", tuple)())
+        return (*dict.fromkeys(known), *self.stack.rules)
+
+    def estimates(self, addresses: Collection[str]) -> "tuple[Estimate, ...]":
+        """What is expected of services; nothing of those whose component can't tell."""
+        from infra.rules import subjects
+
+        services = (service for app in self.stack.all_apps() for service in app.services)
+        can = {each.name: each.estimate for each in services if hasattr(each, "estimate")}
+        return tuple(
+            can[subject.service.name](subject)
+            for subject in subjects(self.known_apps, self.stack.strict)
+            if subject.service.name in can and f"service.{subject.service.name}" in addresses
+        )
 
     @property
     def environment(self) -> str | None:

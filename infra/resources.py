@@ -1,9 +1,12 @@
 """The closed vocabulary that components lower to: what Modal has, as plain frozen values."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+
+if TYPE_CHECKING:
+    from infra.facts.models import ModelFacts
 
 Plain = str | int | float | bool | None
 Pairs = tuple[tuple[str, str], ...]
@@ -192,6 +195,22 @@ class Routing:
 
 
 @attrs.frozen(kw_only=True)
+class ModelUse:
+    """
+    A model that a service loads, for estimates and rules; no part of what is deployed.
+
+    Attributes:
+        name: Its repository.
+        revision: The commit or branch that is asked for; None: its main branch.
+        facts: Its figures, or the path of a file that has them; None: whatever is known of it.
+    """
+
+    name: str
+    revision: str | None = None
+    facts: "ModelFacts | str | None" = None
+
+
+@attrs.frozen(kw_only=True)
 class Service:
     """
     One inference server: a class of the generated module.
@@ -212,6 +231,7 @@ class Service:
         warm_up_timeout: Seconds of those for the first requests.
         autoscaler: When containers come and go.
         routing: How requests reach it.
+        models: What is known of the models that it loads; not recorded, not deployed.
     """
 
     name: str
@@ -229,6 +249,7 @@ class Service:
     warm_up_timeout: int
     autoscaler: Autoscaler
     routing: Routing
+    models: tuple[ModelUse, ...] = attrs.field(default=(), eq=False)
 
 
 Resource = Volume | Secret | Image | Service

@@ -10,6 +10,7 @@ import attrs
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"  # Modal: names of apps, volumes and secrets
+REPOSITORY = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?"  # Hugging Face: names of models
 ENVIRONMENT_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 

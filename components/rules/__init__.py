@@ -1,7 +1,8 @@
-"""The rules of inference: what is known to go wrong with a service on SGLang and Modal."""
+"""The rules of inference: what is known to go wrong with an engine on Modal."""
 
 from components.rules import (
     caches,
+    drafts,
     exposure,
     flags,
     gpus,
@@ -10,21 +11,26 @@ from components.rules import (
     pinning,
     readiness,
     routing,
+    sharing,
     speculative,
+    vllm,
 )
 from infra.rules import Rule
 
 TOPICS = (
     flags,
     speculative,
+    drafts,
     hybrid,
     caches,
+    sharing,
     readiness,
     gpus,
     memory,
     routing,
     pinning,
     exposure,
+    vllm,
 )
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)
 

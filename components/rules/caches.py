@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from components.rules.engine import Engine, base_tag
+from components.rules.engine import Engine, SGLangEngine, base_tag
 from infra.facts import caches
 from infra.resources import Mount
 from infra.rules import Fault, Rule, rule
@@ -26,28 +26,30 @@ def holding(engine: Engine, path: str) -> Mount | None:
     return None
 
 
-def deep_gemm_folder(engine: Engine) -> str:
-    """Where this release keeps DeepGEMM's kernels."""
-    moved = engine.env.get("SGLANG_CACHE_DIR")
-    named = engine.env.get(caches.variable("sglang", "DeepGEMM"))
-    if named:
+def cache_folder(engine: SGLangEngine, cache: str) -> str:
+    """Where this release keeps a cache of kernels, such as Triton's; empty: it has none."""
+    if named := engine.env.get(caches.variable("sglang", cache)):
         return named
-    if moved and engine.since("0.5.18"):
-        return f"{moved}/deep_gemm"
-    return caches.default("sglang", "DeepGEMM", engine.release.version) or ""
+    found = caches.default("sglang", cache, engine.release.version) or ""
+    moved = engine.env.get("SGLANG_CACHE_DIR")
+    return found.replace("/root/.cache/sglang/", f"{moved}/", 1) if moved else found
 
 
-def hub_folder(engine: Engine) -> tuple[str, str | None]:
-    """Where the Hub's files are kept, and by which variable."""
-    if found := engine.env.get("HF_HUB_CACHE"):
-        return found, "HF_HUB_CACHE"
-    if found := engine.env.get("HF_HOME"):
-        return f"{found}/hub", "HF_HOME"
-    return f"{HUB_DEFAULT}/hub", None
+def deep_gemm_folder(engine: SGLangEngine) -> str:
+    """Where this release keeps DeepGEMM's kernels."""
+    return cache_folder(engine, "DeepGEMM")
 
 
-@rule("INF040", severity="error", source=DEFAULTS, view=Engine.of)
-def kernels_elsewhere(engine: Engine) -> Iterator[Fault]:
+def uses_deep_gemm(engine: SGLangEngine) -> bool:
+    """Whether DeepGEMM compiles kernels for the model on its GPU."""
+    backend = engine.text("--fp8-gemm-backend") or "auto"
+    is_meant = backend in ("auto", "deep_gemm", "flashinfer_deepgemm")
+    is_able = engine.sm in (90, 100, 103) and engine.is_jit_deepgemm
+    return engine.quantization == "fp8" and is_meant and is_able
+
+
+@rule("INF040", severity="error", source=DEFAULTS, view=SGLangEngine.of)
+def kernels_elsewhere(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A Volume for DeepGEMM's kernels where this release does not keep them.
 
@@ -77,7 +79,7 @@ def weights_elsewhere(engine: Engine) -> Iterator[Fault]:
 
     Each container then downloads the model, at a few hundred MB/s and into its own disk.
     """
-    folder, variable = hub_folder(engine)
+    folder, variable = engine.hub
     if holding(engine, folder):
         return
     for mount in engine.service.mounts:
@@ -103,8 +105,8 @@ def weights_not_kept(engine: Engine) -> Iterator[Fault]:
 
     Each container downloads them, at a few hundred MB/s; from a Volume they come at 1 to 2 GB/s.
     """
-    path = engine.text("--model-path") or engine.service.model
-    folder, _ = hub_folder(engine)
+    path = engine.path
+    folder, _ = engine.hub
     volumes = [each for each in engine.service.mounts if HUB.search(each.path + each.volume.name)]
     is_elsewhere = path.startswith(("/", "s3://", "gs://", "./"))
     if not is_elsewhere and not holding(engine, folder) and not volumes:
@@ -119,9 +121,9 @@ def weights_not_kept(engine: Engine) -> Iterator[Fault]:
     "INF043",
     severity="warning",
     source="modal-projects/training-gym#27; Modal's SGLang examples from 0.5.11 on",
-    view=Engine.of,
+    view=SGLangEngine.of,
 )
-def mount_over_files(engine: Engine) -> Iterator[Fault]:
+def mount_over_files(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A Volume where SGLang's image has files of its own.
 
@@ -148,8 +150,8 @@ def mount_over_files(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=Engine.of)
-def compilation_without_use(engine: Engine) -> Iterator[Fault]:
+@rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=SGLangEngine.of)
+def compilation_without_use(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A compilation of DeepGEMM's kernels that can't serve this service.
 
@@ -186,20 +188,18 @@ def compilation_without_use(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF045", severity="info", source="log of sglang/compile_deep_gemm.py", view=Engine.of)
-def kernels_not_kept(engine: Engine) -> Iterator[Fault]:
+@rule("INF045", severity="info", source="log of sglang/compile_deep_gemm.py", view=SGLangEngine.of)
+def kernels_not_kept(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A model in FP8 on Hopper or Blackwell whose kernels are compiled in every container.
 
     DeepGEMM compiles when it meets a shape first: 10 to 20 minutes for all of them, in each new
     container, unless a Volume keeps them.
     """
-    backend = engine.text("--fp8-gemm-backend") or "auto"
-    uses = engine.quantization == "fp8" and backend in ("auto", "deep_gemm", "flashinfer_deepgemm")
     is_meant = any(
         DEEP_GEMM.search(mount.path + mount.volume.name) for mount in engine.service.mounts
     )
-    if not uses or engine.sm not in (90, 100, 103) or not engine.is_jit_deepgemm or is_meant:
+    if is_meant or not uses_deep_gemm(engine):
         return
     if not holding(engine, deep_gemm_folder(engine)):
         yield Fault(

@@ -1,21 +1,37 @@
-"""A service on SGLang, its command line read once for all rules."""
+"""The engine of a service, its command line read once for all rules."""
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Self
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import ClassVar, Self
 
 import attrs
 
-from components.image import ENGINE_VERSION
-from infra.facts.flags import Parsed, Release, ordered, release
+from components.image import engine_version
+from infra.facts.flags import CATALOGUES, Parsed, Release, ordered, release
 from infra.facts.gpus import Gpu, gpu
-from infra.facts.models import ModelFacts, model
+from infra.facts.models import ModelFacts, model_of
 from infra.resources import Image, Service
 from infra.rules import Subject
 
-PINNED_SGLANG = re.compile(r"sglang(?:\[[\w,-]+\])?==([\w.]+)")
 EAGLE = ("EAGLE", "EAGLE3")
+WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
+
+NUMBER = re.compile(r"(-?\d+)|(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)")
+UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+@cache  # the same words stand in most command lines
+def whole(word: str) -> int | None:
+    """The number that engines read in a word such as ``8192``, ``25.6k`` or ``256Ki``."""
+    match = NUMBER.fullmatch(word.strip())
+    if match is None:
+        return None
+    if match[1]:
+        return int(match[1])
+    return int(Decimal(match[2]) * UNITS[match[3]])
 
 
 def variables(image: Image) -> dict[str, str]:
@@ -36,28 +52,6 @@ def base_tag(image: Image) -> str | None:
     return str(first.args[0])
 
 
-def packages(image: Image) -> tuple[str, ...]:
-    """What pip or uv are told to install."""
-    return tuple(
-        word
-        for step in image.steps
-        if step.method in ("pip_install", "uv_pip_install")
-        for given in step.args
-        for word in (given if isinstance(given, list | tuple) else (given,))
-        if isinstance(word, str)
-    )
-
-
-def engine_version(image: Image) -> str | None:
-    """SGLang's version: the one that pip installs, else that of the tag."""
-    for package in packages(image):
-        if pinned := PINNED_SGLANG.fullmatch(package):
-            return pinned[1]
-    tag = (base_tag(image) or "").partition("@")[0].rpartition(":")[2]
-    found = ENGINE_VERSION.match(tag)
-    return found[1] if found else None
-
-
 def gpu_request(request: str) -> tuple[str, int]:
     """The type and the count of a request such as ``H100!:2``."""
     name, _, count = request.partition(":")
@@ -67,43 +61,77 @@ def gpu_request(request: str) -> tuple[str, int]:
 @attrs.define(kw_only=True, eq=False, slots=False)
 class Engine:
     """
-    SGLang in a service.
+    An engine in a service.
+
+    A subclass says what is the engine's own; rules of all engines ask for nothing else. A stack
+    may bring a subclass for an engine of its own, and they hold for that one, too.
 
     Attributes:
         service: The service.
         image: Its image.
         is_strict: Whether the stack is one that people depend on.
-        asked: The version that the image names, or None.
-        release: The release whose flags and rules hold.
-        parsed: The command line.
-        env: The environment of a container.
     """
+
+    package: ClassVar[str] = ""  # by which pip knows it; its command begins so, too
+    title: ClassVar[str] = ""
+    tp_flag: ClassVar[str] = ""
+    requests_flag: ClassVar[str] = ""
+    example: ClassVar[str] = ""  # an image whose tag names a release
 
     service: Service
     image: Image
     is_strict: bool
-    asked: str | None
-    release: Release
-    parsed: Parsed
-    env: Mapping[str, str]
 
     @classmethod
     def of(cls, subject: Subject) -> Self | None:
-        """The engine, or None where it is not SGLang."""
-        service = subject.service
-        if not any(word.partition(".")[0] == "sglang" for word in service.entrypoint):
-            return None
-        asked = engine_version(subject.image)
-        known = release("sglang", asked)
-        return cls(
-            service=service,
-            image=subject.image,
-            is_strict=subject.is_strict,
-            asked=asked,
-            release=known,
-            parsed=known.parse(_argv(service)),
-            env=variables(subject.image),
+        """The engine of a service, or None where it is another one."""
+        if cls is not Engine:
+            found = subject.view(Engine.of)
+            return found if isinstance(found, cls) else None
+        first = {word.partition(".")[0] for word in subject.service.entrypoint}
+        for kind in cls.__subclasses__():
+            if kind.package in first:
+                return kind(
+                    service=subject.service, image=subject.image, is_strict=subject.is_strict
+                )
+        return None
+
+    @cached_property
+    def env(self) -> Mapping[str, str]:
+        """The environment of a container."""
+        return variables(self.image)
+
+    @cached_property
+    def asked(self) -> str | None:
+        """The version that the image names, or None."""
+        return engine_version(self.image.steps, self.package)
+
+    @cached_property
+    def release(self) -> Release:
+        """The release whose flags and rules hold."""
+        return release(self.package, self.asked)
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        """The command line; of an engine without a catalogue, as it is written."""
+        if self.package in CATALOGUES:
+            return self.release.parse(self.argv())
+        return Parsed(
+            values={
+                each.flag: (list(each.values) if each.values[1:] else each.values[0])
+                if each.values
+                else True
+                for each in self.service.arguments
+            }
         )
+
+    def argv(self) -> list[str]:
+        """The words behind those that start the engine."""
+        return [
+            word
+            for argument in self.service.arguments
+            for word in (argument.flag, *argument.values)
+        ]
 
     def since(self, version: str) -> bool:
         """Whether the release is that one or a newer one."""
@@ -121,7 +149,7 @@ class Engine:
     def number(self, flag: str) -> int | None:
         """The number behind a flag, or None."""
         found = self.text(flag)
-        return int(found) if found and found.lstrip("-").isdecimal() else None
+        return whole(found) if found else None
 
     def has(self, flag: str) -> bool:
         """Whether a switch is on."""
@@ -130,14 +158,15 @@ class Engine:
     @property
     def version(self) -> str:
         """How a message names the release."""
-        return f"SGLang {self.asked or self.release.version}"
+        is_known = self.package in CATALOGUES
+        return f"{self.title} {self.asked or (self.release.version if is_known else '')}".strip()
 
     @cached_property
     def gpu(self) -> Gpu | None:
         """The type that is asked for first, if Modal has it."""
         return gpu(gpu_request(self.service.gpu[0])[0])
 
-    @property
+    @cached_property
     def sm(self) -> int:
         """Its compute capability; 0: not known."""
         return self.gpu.sm if self.gpu else 0
@@ -148,25 +177,144 @@ class Engine:
         return gpu_request(self.service.gpu[0])[1]
 
     @cached_property
-    def tp(self) -> int:
-        """GPUs that share each tensor."""
-        return self.number("--tp-size") or 1
-
-    @cached_property
     def model(self) -> ModelFacts:
         """What is known of the model."""
-        return model(self.text("--model-path") or self.service.model)
+        return model_of(self.path, self.service.models)
+
+    @cached_property
+    def path(self) -> str:
+        """The model's repository or folder."""
+        return self.service.model
+
+    @property
+    def revision(self) -> str | None:
+        """The model's commit, or None."""
+        return self.text("--revision")
+
+    @property
+    def draft(self) -> tuple[str | None, str | None]:
+        """The draft model's repository and its commit, each None where there is none."""
+        return None, None
+
+    @property
+    def algorithm(self) -> str | None:
+        """How tokens are guessed, or None."""
+        return None
+
+    @cached_property
+    def tp(self) -> int:
+        """GPUs that share each tensor."""
+        return self.number(self.tp_flag) or 1
+
+    @property
+    def pp(self) -> int:
+        """Groups of layers that GPUs share."""
+        return 1
+
+    @property
+    def dp(self) -> int:
+        """Copies of the model beside each other, each on GPUs of its own."""
+        return 1
 
     @cached_property
     def quantization(self) -> str | None:
-        """How the weights are quantised, in SGLang's words."""
+        """How the weights are quantised."""
         return self.text("--quantization") or self.model.quantization
+
+    @property
+    def no_prefix_cache(self) -> str | None:
+        """The flag that switches the prefix cache off, or None where it is on."""
+        return None
+
+    @property
+    def requests(self) -> tuple[int | None, str]:
+        """How many requests run at once, None: not known; and why, if the stack does not say it."""
+        return self.number(self.requests_flag), ""
+
+    @property
+    def graphs(self) -> int | None:
+        """The largest batch that CUDA graphs are captured for, if the stack says it."""
+        return None
+
+    @property
+    def share(self) -> float | None:
+        """The part of a GPU's memory for weights and KV cache; None: not known."""
+        return None
+
+    @cached_property
+    def hub(self) -> tuple[str, str | None]:
+        """The folder of the Hub's files, and what moves it there; None: the default."""
+        if found := self.env.get("HF_HUB_CACHE"):
+            return found, "HF_HUB_CACHE"
+        if found := self.env.get("HF_HOME"):
+            return f"{found}/hub", "HF_HOME"
+        return "/root/.cache/huggingface/hub", None
+
+
+class SGLangEngine(Engine):
+    """SGLang in a service."""
+
+    package = "sglang"
+    title = "SGLang"
+    tp_flag = "--tp-size"
+    requests_flag = "--max-running-requests"
+    example = "lmsysorg/sglang:v0.5.11"
+
+    def argv(self) -> list[str]:
+        """The words behind the engine's first; `serve` itself takes the one that is its own."""
+        return [
+            word
+            for argument in self.service.arguments
+            if argument.flag != "--model-type" or self.service.entrypoint[-1:] != ("serve",)
+            for word in (argument.flag, *argument.values)
+        ]
+
+    @cached_property
+    def path(self) -> str:
+        """The model's repository or folder."""
+        return self.text("--model-path") or self.service.model
+
+    @property
+    def draft(self) -> tuple[str | None, str | None]:
+        """The draft model's repository and its commit."""
+        prefix = "--speculative-draft-model"
+        return self.text(f"{prefix}-path"), self.text(f"{prefix}-revision")
 
     @cached_property
     def algorithm(self) -> str | None:
         """The speculative algorithm; SGLang knows NEXTN as EAGLE."""
         found = self.text("--speculative-algorithm")
         return "EAGLE" if found == "NEXTN" else found
+
+    @property
+    def pp(self) -> int:
+        """Groups of layers that GPUs share."""
+        return self.number("--pp-size") or 1
+
+    @property
+    def dp(self) -> int:
+        """Copies of the model; with attention in parallel they share the GPUs."""
+        return 1 if self.has("--enable-dp-attention") else self.number("--dp-size") or 1
+
+    @property
+    def no_prefix_cache(self) -> str | None:
+        """The flag that switches the prefix cache off."""
+        return "--disable-radix-cache" if self.has("--disable-radix-cache") else None
+
+    @property
+    def requests(self) -> tuple[int | None, str]:
+        """How many requests run at once; SGLang sets a number with speculative decoding."""
+        if given := self.number(self.requests_flag):
+            return given, ""
+        if self.algorithm not in (None, "UNO"):
+            return WITH_SPECULATION, ", SGLang's own number with speculative decoding"
+        return None, ""
+
+    @property
+    def graphs(self) -> int | None:
+        """The largest batch that CUDA graphs are captured for."""
+        flag = "--cuda-graph-max-bs"
+        return self.number(flag) or self.number(f"{flag}-decode")
 
     @property
     def is_jit_deepgemm(self) -> bool:
@@ -184,11 +332,13 @@ class Engine:
         return tuple(found for flag in flags if (found := self.text(flag)))
 
 
-def _argv(service: Service) -> list[str]:
-    """The words behind the engine's first; `serve` itself takes the one that is its own."""
-    return [
-        word
-        for argument in service.arguments
-        if argument.flag != "--model-type" or service.entrypoint[-1:] != ("serve",)
-        for word in (argument.flag, *argument.values)
-    ]
+def drafting(subject: Subject) -> SGLangEngine | None:
+    """SGLang in a service where it guesses tokens ahead; None: it does not, or is not there."""
+    engine: SGLangEngine | None = subject.view(SGLangEngine.of)
+    return engine if engine and engine.algorithm else None
+
+
+def hybrid(subject: Subject) -> SGLangEngine | None:
+    """SGLang with a model whose layers partly keep a state; None: another model or engine."""
+    engine: SGLangEngine | None = subject.view(SGLangEngine.of)
+    return engine if engine and engine.model.is_hybrid else None

@@ -1,36 +1,49 @@
-"""Whether the image's release of SGLang takes the command line."""
+"""Whether the image's release of the engine takes the command line."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 
-from components.rules.engine import Engine
-from infra.facts.flags import Release, release, versions
-from infra.rules import Fault, Rule, rule
+from components.rules.engine import Engine, SGLangEngine
+from infra.facts.flags import CATALOGUES, Release, release, versions
+from infra.rules import Fault, Rule, Subject, rule
 
-CATALOGUE = "SGLang's add_cli_args, read in 18 releases from 0.5.6.post2 to 0.5.23"
+CATALOGUE = "the source of SGLang 0.5.6.post2 to 0.5.23 and of vLLM 0.11.2 to 0.33.0"
 UNKNOWN = "unrecognized arguments: "
 AMBIGUOUS = "ambiguous option: "
 
 
-@rule("INF010", severity="error", source=CATALOGUE, view=Engine.of)
+def listed(subject: Subject) -> Engine | None:
+    """The engine, or None where its flags are not known."""
+    engine: Engine | None = subject.view(Engine.of)
+    return engine if engine and engine.package in CATALOGUES else None
+
+
+@rule("INF010", severity="error", source=CATALOGUE, view=listed)
 def unknown_flag(engine: Engine) -> Iterator[Fault]:
     """
-    A flag that this release of SGLang does not have.
+    A flag that this release of the engine does not have.
 
     Its argument parser exits with code 2, after the image was built and a GPU was waited for.
     """
     for error in engine.parsed.errors:
         if error.startswith(UNKNOWN):
-            flag = error.removeprefix(UNKNOWN).split()[0].partition("=")[0]
+            word = error.removeprefix(UNKNOWN)
+            flag = word.partition(" ")[0].partition("=")[0]
+            if not flag.startswith("-"):
+                yield Fault(
+                    what=f"{word!r} stands behind a flag that does not take it",
+                    fix="take it out; a flag that takes no word is written as flag=True",
+                )
+                continue
             yield Fault(
                 what=f"{flag}: {engine.version} has no such flag{_elsewhere(flag, engine.release)}",
                 fix=_instead(flag, engine.release),
             )
 
 
-@rule("INF011", severity="error", source=CATALOGUE, view=Engine.of)
+@rule("INF011", severity="error", source=CATALOGUE, view=listed)
 def ambiguous_flag(engine: Engine) -> Iterator[Fault]:
     """
     A word that begins several of this release's flags and is none of them.
@@ -46,7 +59,7 @@ def ambiguous_flag(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF012", severity="error", source=CATALOGUE, view=Engine.of)
+@rule("INF012", severity="error", source=CATALOGUE, view=listed)
 def refused_value(engine: Engine) -> Iterator[Fault]:
     """
     A flag with words behind it that this release does not take.
@@ -60,20 +73,20 @@ def refused_value(engine: Engine) -> Iterator[Fault]:
             given = next(
                 (each.values for each in engine.service.arguments if each.flag == flag), ()
             )
-            near = get_close_matches(" ".join(given), choices, n=1)
-            yield Fault(
-                what=f"{engine.version} refuses it: {error}",
-                fix=(
-                    f"write {near[0]!r}, or another of them"
-                    if near
-                    else "write one of them, or take the flag out"
-                    if choices
-                    else f"write what {flag} takes"
-                ),
-            )
+            near = get_close_matches(" ".join(given), choices, n=3)
+            if "invalid choice" in error:  # which Python words differently from release to release
+                known = f"one of {', '.join(choices)}"
+                yield Fault(
+                    what=f"{flag}: {engine.version} does not take {' '.join(given)!r}",
+                    fix=f"write {' or '.join(near) if near else known}, or take the flag out",
+                )
+            else:
+                yield Fault(
+                    what=f"{engine.version} refuses it: {error}", fix=f"write what {flag} takes"
+                )
 
 
-@rule("INF013", severity="warning", source=CATALOGUE, view=Engine.of)
+@rule("INF013", severity="warning", source=CATALOGUE, view=listed)
 def abbreviated_flag(engine: Engine) -> Iterator[Fault]:
     """
     A flag that stands only for the beginning of its name.
@@ -88,7 +101,7 @@ def abbreviated_flag(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF014", severity="info", source=CATALOGUE, view=Engine.of)
+@rule("INF014", severity="info", source=CATALOGUE, view=listed)
 def deprecated_flag(engine: Engine) -> Iterator[Fault]:
     """
     A flag that this release still takes and will drop.
@@ -104,7 +117,7 @@ def deprecated_flag(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF015", severity="info", source=CATALOGUE, view=Engine.of)
+@rule("INF015", severity="info", source=CATALOGUE, view=listed)
 def flag_that_goes(engine: Engine) -> Iterator[Fault]:
     """
     A flag that a newer release refuses.
@@ -112,14 +125,12 @@ def flag_that_goes(engine: Engine) -> Iterator[Fault]:
     An update of the image alone would then stop the service from starting.
     """
     for argument in engine.service.arguments:
-        if argument.flag not in engine.release.names():
-            continue
         gone = _drops(argument.flag, engine.release)
         if gone:
             first, how = gone
-            instead = _instead(argument.flag, release("sglang", first))
+            instead = _instead(argument.flag, release(engine.package, first))
             yield Fault(
-                what=f"{argument.flag}: {how} SGLang {first}",
+                what=f"{argument.flag}: {how} {engine.title} {first}",
                 fix=f"nothing here: it follows {argument.follows} and the image's version; with "
                 f"an image of {first}, infra itself will {instead}"
                 if argument.follows
@@ -127,25 +138,25 @@ def flag_that_goes(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF016", severity="warning", source=CATALOGUE, view=Engine.of)
+@rule("INF016", severity="warning", source=CATALOGUE, view=listed)
 def release_not_known(engine: Engine) -> Iterator[Fault]:
     """
-    An image whose release of SGLang is not in the catalogue.
+    An image whose release of the engine is not in the catalogue.
 
     All rules about flags are then those of another release, and may be wrong here.
     """
     if engine.release.notice:
-        named_release = "lmsysorg/sglang:v0.5.11"
         yield Fault(
             field="image",
             what=engine.release.notice,
-            fix=f"use an image whose tag names a known release, such as {named_release}",
+            fix=f"use an image whose tag names a known release, such as "
+            f"{engine.example}",
             severity="info" if engine.asked else None,
         )
 
 
-@rule("INF017", severity="error", source="server_args.py of SGLang 0.5.11", view=Engine.of)
-def flags_that_exclude_each_other(engine: Engine) -> Iterator[Fault]:
+@rule("INF017", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
+def flags_that_exclude_each_other(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Flags that SGLang's parser takes and its checks refuse.
 
@@ -178,21 +189,22 @@ def flags_that_exclude_each_other(engine: Engine) -> Iterator[Fault]:
         )
 
 
-def _declared(flag: str) -> list[str]:
+@cache
+def _declared(flag: str, engine: str) -> list[str]:
     """The releases that have the flag."""
-    return [each for each in versions("sglang") if flag in release("sglang", each).names()]
+    return [each for each in versions(engine) if release(engine, each).has(flag)]
 
 
 @cache
 def _drops(flag: str, of: Release) -> tuple[str, str] | None:
     """The first newer release that refuses the flag, and how."""
-    known = versions("sglang")
-    if flag in release("sglang", known[-1]).names():
+    known = versions(of.engine)
+    if not of.has(flag) or release(of.engine, known[-1]).has(flag):
         return None
     for before, after in pairwise(known[known.index(of.version) :]):
-        names = release("sglang", after).names()
-        if flag in release("sglang", before).names() and flag not in names:
-            longer = [each for each in names if each.startswith(flag)]
+        later = release(of.engine, after)
+        if release(of.engine, before).has(flag) and not later.has(flag):
+            longer = [each for each in later.names() if each.startswith(flag)]
             if len(longer) == 1:
                 continue  # argparse completes it
             return after, "is ambiguous in" if longer else "is gone from"
@@ -201,8 +213,7 @@ def _drops(flag: str, of: Release) -> tuple[str, str] | None:
 
 def _elsewhere(flag: str, of: Release) -> str:
     """In which releases it is, behind the sentence that it is not in this one."""
-    having = _declared(flag)
-    known = versions("sglang")
+    having, known = _declared(flag, of.engine), versions(of.engine)
     if not having:
         return ""
     if known.index(having[0]) > known.index(of.version):
@@ -211,15 +222,16 @@ def _elsewhere(flag: str, of: Release) -> str:
 
 
 def _ambiguous(flag: str, matches: str, of: Release) -> str:
-    known = _instead(flag, of) if _declared(flag) else ""
+    known = _instead(flag, of) if _declared(flag, of.engine) else ""
     return known or f"write one of {matches}"
 
 
+@cache
 def _instead(flag: str, of: Release) -> str:
     """What to write in place of a flag that a release refuses."""
-    having, known = _declared(flag), versions("sglang")
+    having, known = _declared(flag, of.engine), versions(of.engine)
     for version in reversed(having):
-        found = release("sglang", version).deprecated(flag)
+        found = release(of.engine, version).deprecated(flag)
         if found and found.partition("=")[0] in of.names():
             return f"write {found}"
     if having and known.index(having[0]) > known.index(of.version):

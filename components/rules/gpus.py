@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from components.rules.engine import Engine, base_tag, gpu_request
-from infra.facts.gpus import gpu, gpu_names
+from components.rules.engine import Engine, SGLangEngine, base_tag, gpu_request
+from infra.facts.gpus import Gpu, gpu, gpu_names
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/gpu"
@@ -43,6 +43,12 @@ KERNELS: dict[tuple[str, str], tuple[int, ...]] = {
 }
 
 
+def wanted(engine: Engine) -> tuple[Gpu, ...]:
+    """The types that the service may get, as far as Modal has them."""
+    names = (gpu_request(request)[0] for request in engine.service.gpu)
+    return tuple(found for name in dict.fromkeys(names) if (found := gpu(name)))
+
+
 @rule("INF060", severity="error", source=MODAL)
 def gpu_not_known(subject: Subject) -> Iterator[Fault]:
     """
@@ -71,24 +77,26 @@ def gpu_not_known(subject: Subject) -> Iterator[Fault]:
 @rule("INF061", severity="error", source="https://docs.sglang.ai: --tp-size", view=Engine.of)
 def gpus_not_used(engine: Engine) -> Iterator[Fault]:
     """
-    Another number of GPUs than SGLang runs on.
+    Another number of GPUs than the engine runs on.
 
     With fewer it can't start; with more the rest is paid for and idle.
     """
-    pp = engine.number("--pp-size") or 1
-    dp = 1 if engine.has("--enable-dp-attention") else engine.number("--dp-size") or 1
-    used = engine.tp * pp * dp
+    used = engine.tp * engine.pp * engine.dp
+    keyword = engine.tp_flag.removeprefix("--").replace("-", "_")
+    share, rest = divmod(engine.gpu_count, engine.pp * engine.dp)
     if used != engine.gpu_count:
         yield Fault(
             field="gpu",
-            what=f"{engine.gpu_count} GPUs, and SGLang runs on {used} "
-            f"(tp {engine.tp} x pp {pp} x dp {dp})",
-            fix="leave --tp-size out, which takes the number of GPUs, or change gpu=",
+            what=f"{engine.gpu_count} GPUs, and {engine.title} runs on {used} "
+            f"(tp {engine.tp} x pp {engine.pp} x dp {engine.dp})",
+            fix=f"write {keyword}={share}, or change gpu="
+            if share and not rest
+            else f"ask for {used} GPUs with gpu=, or for fewer copies or stages",
         )
 
 
-@rule("INF062", severity="error", source=LOADER, view=Engine.of)
-def quantization_not_supported(engine: Engine) -> Iterator[Fault]:
+@rule("INF062", severity="error", source=LOADER, view=SGLangEngine.of)
+def quantization_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Weights in a format that the GPU has no kernels for.
 
@@ -96,38 +104,39 @@ def quantization_not_supported(engine: Engine) -> Iterator[Fault]:
     kernels that unpack them and are slower than 16 bits.
     """
     method = engine.quantization or ""
-    least = LEAST.get(method)
-    if not least or not engine.sm:
-        return
+    least = LEAST.get(method, 0)
     is_late = method == "modelopt_fp4" and engine.since("0.5.13")
-    name = engine.service.gpu[0]
-    if engine.sm < (80 if is_late else least):
-        yield Fault(
-            field="gpu",
-            what=f"{method} needs compute capability {least / 10:.1f}, and {name} has "
-            f"{engine.sm / 10:.1f}",
-            fix="use a newer GPU, or other weights",
-        )
-    elif is_late and engine.sm < least:
-        yield Fault(
-            field="gpu",
-            what=f"{name} has no arithmetic for {method}; {engine.version} unpacks it",
-            fix="use a B200, or weights in FP8",
-            severity="warning",
-        )
-    elif method == "fp8" and engine.sm < 89:
-        yield Fault(
-            field="gpu",
-            what=f"{name} has no arithmetic for FP8; SGLang unpacks the weights",
-            fix="use an L40S, H100 or newer, or weights in 16 bits",
-            severity="warning",
-        )
+    for each in wanted(engine) if least else ():
+        if each.sm < (80 if is_late else least):
+            yield Fault(
+                field="gpu",
+                what=f"{method} needs compute capability {least / 10:.1f}, and {each.name} has "
+                f"{each.sm / 10:.1f}",
+                fix="use a newer GPU, or other weights",
+            )
+        elif is_late and each.sm < least:
+            yield Fault(
+                field="gpu",
+                what=f"{each.name} has no arithmetic for {method}; {engine.version} unpacks it",
+                fix="use a B200, or weights in FP8",
+                severity="warning",
+            )
+        elif method == "fp8" and each.sm < 89:
+            yield Fault(
+                field="gpu",
+                what=f"{each.name} has no arithmetic for FP8; SGLang unpacks the weights",
+                fix="use an L40S, H100 or newer, or weights in 16 bits",
+                severity="warning",
+            )
 
 
 @rule(
-    "INF063", severity="error", source="SGLang 0.5.11: fp8 and attention backends", view=Engine.of
+    "INF063",
+    severity="error",
+    source="SGLang 0.5.11: fp8 and attention backends",
+    view=SGLangEngine.of,
 )
-def kernels_not_supported(engine: Engine) -> Iterator[Fault]:
+def kernels_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Kernels that are chosen by hand and are for other GPUs.
 
@@ -137,12 +146,13 @@ def kernels_not_supported(engine: Engine) -> Iterator[Fault]:
     for flag in (*flags, "--prefill-attention-backend"):
         chosen = engine.text(flag) or ""
         kind = "--attention-backend" if "attention" in flag else flag
-        good = KERNELS.get((kind, chosen))
-        if good and engine.sm and engine.sm not in good:
-            yield Fault(
-                what=f"{flag}: {chosen} does not run on {engine.service.gpu[0]}",
-                fix=f"take {flag} out; SGLang picks one for the GPU",
-            )
+        good = KERNELS.get((kind, chosen), ())
+        for each in wanted(engine) if good else ():
+            if each.sm not in good:
+                yield Fault(
+                    what=f"{flag}: {chosen} does not run on {each.name}",
+                    fix=f"take {flag} out; SGLang picks one for the GPU",
+                )
     if engine.text("--fp8-gemm-backend") == "deep_gemm" and not engine.is_jit_deepgemm:
         yield Fault(
             what="--fp8-gemm-backend: deep_gemm is switched off by SGLANG_ENABLE_JIT_DEEPGEMM=0",
@@ -150,8 +160,8 @@ def kernels_not_supported(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF064", severity="error", source="server_args.py of SGLang 0.5.11", view=Engine.of)
-def experts_not_divisible(engine: Engine) -> Iterator[Fault]:
+@rule("INF064", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
+def experts_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Expert parallelism that the chosen kernels do not have.
 
@@ -186,8 +196,8 @@ def gpu_may_differ(subject: Subject) -> Iterator[Fault]:
             )
 
 
-@rule("INF066", severity="info", source=MODAL, view=Engine.of)
-def memory_may_differ(engine: Engine) -> Iterator[Fault]:
+@rule("INF066", severity="info", source=MODAL, view=SGLangEngine.of)
+def memory_may_differ(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Memory counted in tokens on a GPU that Modal may replace with a larger one.
 
@@ -203,6 +213,51 @@ def memory_may_differ(engine: Engine) -> Iterator[Fault]:
         )
 
 
+@rule(
+    "INF067",
+    severity="error",
+    source="layers/quantization/fp8.py of SGLang 0.5.6.post2 to 0.5.23; sgl-project/sglang#26107",
+    view=SGLangEngine.of,
+)
+def blocks_cut(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    Tensor parallelism that cuts through blocks of weights in FP8.
+
+    The weights of a block have one scale, so each GPU needs whole blocks; SGLang raises "is not
+    divisible by weight quantization block_n" after the download.
+    """
+    model, ranks = engine.model, engine.tp
+    size = model.expert_size or model.mlp_size
+    if model.expert_size:
+        ranks = max(engine.tp // (engine.number("--ep-size") or 1), 1)
+    if engine.quantization != "fp8" or not (size and model.block_size):
+        return
+    if size % ranks or size // ranks % model.block_size:
+        good = [each for each in (8, 4, 2, 1) if not size % (each * model.block_size)]
+        yield Fault(
+            field="gpu",
+            what=f"{size} rows on {ranks} GPUs are {size / ranks:g} each, which is no multiple of "
+            f"the model's blocks of {model.block_size}",
+            fix=f"cut into {' or '.join(map(str, good))}: with another number of GPUs"
+            + (", or ep_size= to give each GPU whole experts" if model.expert_size else ""),
+        )
+
+
+@rule("INF068", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
+def attention_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    Attention in parallel copies that do not share the GPUs evenly.
+
+    SGLang asserts at its start that --tp-size is a multiple of --dp-size.
+    """
+    copies = engine.number("--dp-size") or 1
+    if engine.has("--enable-dp-attention") and engine.tp % copies:
+        yield Fault(
+            what=f"--dp-size: {copies} copies of attention on {engine.tp} GPUs",
+            fix=f"write a divisor of {engine.tp}",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     gpu_not_known,
     gpus_not_used,
@@ -211,4 +266,6 @@ RULES: tuple[Rule, ...] = (
     experts_not_divisible,
     gpu_may_differ,
     memory_may_differ,
+    blocks_cut,
+    attention_not_divisible,
 )

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import Engine
+from components.rules.engine import SGLangEngine, hybrid
 from infra.rules import Fault, Rule, rule
 
 READ = "server_args.py of SGLang 0.5.8 to 0.5.23"
 NEMOTRON = "NemotronHForCausalLM"
 
 
-def strategy(engine: Engine) -> str:
+def strategy(engine: SGLangEngine) -> str:
     """How the radix cache keeps states; the flag was renamed in 0.5.14."""
     return (
         engine.text("--mamba-radix-cache-strategy")
@@ -18,15 +18,15 @@ def strategy(engine: Engine) -> str:
     )
 
 
-@rule("INF035", severity="error", source=READ, view=Engine.of)
-def prefix_cache_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF035", severity="error", source=READ, view=hybrid)
+def prefix_cache_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Speculative decoding of a hybrid model together with the prefix cache.
 
     The cache needs states of a kind that guesses would spoil: up to 0.5.9 SGLang switches it off,
     from 0.5.10 to 0.5.13 it refuses to start, later it picks a strategy that has both.
     """
-    if not (engine.model.is_hybrid and engine.algorithm) or engine.has("--disable-radix-cache"):
+    if not engine.algorithm or engine.has("--disable-radix-cache"):
         return
     if strategy(engine).startswith("extra_buffer") or not engine.since("0.5.8"):
         return
@@ -54,8 +54,8 @@ def prefix_cache_refused(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF036", severity="error", source=READ, view=Engine.of)
-def strategy_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF036", severity="error", source=READ, view=SGLangEngine.of)
+def strategy_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     The strategy extra_buffer where it is not possible.
 
@@ -91,8 +91,13 @@ def strategy_refused(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF037", severity="error", source="server_args.py of SGLang 0.5.7 to 0.5.19", view=Engine.of)
-def attention_refused(engine: Engine) -> Iterator[Fault]:
+@rule(
+    "INF037",
+    severity="error",
+    source="server_args.py of SGLang 0.5.7 to 0.5.19",
+    view=SGLangEngine.of,
+)
+def attention_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A Nemotron hybrid on Triton's attention.
 
@@ -106,4 +111,83 @@ def attention_refused(engine: Engine) -> Iterator[Fault]:
         )
 
 
-RULES: tuple[Rule, ...] = (prefix_cache_refused, strategy_refused, attention_refused)
+@rule(
+    "INF038",
+    severity="error",
+    source="server_args.py and mamba_hook.py of SGLang 0.5.9 to 0.5.23",
+    view=hybrid,
+)
+def prefix_cache_conflicts(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    A setting that does not go with a hybrid model's prefix cache.
+
+    Without buffers the cache has pages of one token and no overlap of scheduling and computing. Up
+    to 0.5.13 SGLang changes what contradicts that and logs it; from 0.5.14 on it asserts.
+    """
+    if engine.has("--disable-radix-cache"):
+        return
+    page, chosen = engine.number("--page-size") or 1, strategy(engine)
+    if engine.since("0.5.14"):
+        if chosen != "no_buffer":
+            return
+        if not engine.has("--disable-overlap-schedule"):
+            yield Fault(
+                what="no_buffer: needs --disable-overlap-schedule",
+                fix='write mamba_radix_cache_strategy="auto", or disable_overlap_schedule=True',
+            )
+        if page > 1:
+            yield Fault(
+                what=f"--page-size: is {page}; no_buffer takes 1",
+                fix='take it out, or write mamba_radix_cache_strategy="extra_buffer"',
+            )
+        if "trtllm_mha" in engine.attention:
+            yield Fault(
+                what="--attention-backend: trtllm_mha does not go with no_buffer",
+                fix='take it out, or write mamba_radix_cache_strategy="extra_buffer"',
+            )
+    elif not chosen.startswith("extra_buffer") and not engine.algorithm:
+        if page > 1 and engine.since("0.5.11"):
+            yield Fault(
+                what=f"--page-size: {page} runs as 1 with this hybrid model's prefix cache",
+                fix="take it out",
+                severity="warning",
+            )
+        if "trtllm_mha" in engine.attention and engine.since("0.5.9"):
+            yield Fault(
+                what="--attention-backend: with trtllm_mha this hybrid model has no prefix cache",
+                fix='write attention_backend="flashinfer", or disable_radix_cache=True to say so',
+                severity="warning",
+            )
+
+
+@rule("INF039", severity="info", source=READ, view=hybrid)
+def overlap_lost_to_cache(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    A hybrid model whose prefix cache costs the overlap of scheduling and computing.
+
+    Up to 0.5.13 SGLang keeps the cache without buffers by itself, and each step waits for the
+    scheduler; from 0.5.14 on it takes buffers where the model has them.
+    """
+    is_cached = not engine.has("--disable-radix-cache")
+    is_given_up = (
+        strategy(engine).startswith("extra_buffer")
+        or engine.has("--disable-overlap-schedule")
+        or "trtllm_mha" in engine.attention
+    )
+    if is_cached and not is_given_up and not engine.algorithm and not engine.since("0.5.14"):
+        yield Fault(
+            field="engine",
+            what=f"{engine.version} switches the overlap schedule off for this hybrid model's "
+            "prefix cache",
+            fix="use an image of 0.5.14 or newer, or write disable_radix_cache=True where prompts "
+            "share no beginnings",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    prefix_cache_refused,
+    strategy_refused,
+    attention_refused,
+    prefix_cache_conflicts,
+    overlap_lost_to_cache,
+)

@@ -3,17 +3,27 @@
 import re
 from collections.abc import Iterator
 
-from components.rules.engine import Engine, base_tag, packages
+from components.image import packages
+from components.rules.engine import Engine, SGLangEngine, base_tag
 from infra.rules import Fault, Rule, Subject, rule
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MOVING = re.compile(r"(latest|dev|main|nightly)(?![.\d])|^latest", re.IGNORECASE)
+PIN = 'write model=Model("...", revision="<commit>")'
 HUB = "https://huggingface.co/docs/huggingface_hub/guides/download: revision"
 
 
 def is_local(path: str) -> bool:
     """Whether a model is not of the Hub."""
     return path.startswith(("/", "./", "s3://", "gs://"))
+
+
+def moving(engine: Engine) -> str | None:
+    """The model and what of it is taken; None: the same on every day."""
+    path, revision = engine.path, engine.revision
+    if not path or is_local(path) or COMMIT.fullmatch(revision or ""):
+        return None
+    return f"{path} is taken from {revision or 'its main branch'}"
 
 
 @rule("INF090", severity="warning", strict="error", source=HUB, view=Engine.of)
@@ -24,13 +34,9 @@ def model_not_pinned(engine: Engine) -> Iterator[Fault]:
     Its main branch is downloaded whenever a container finds the cache empty: what is served
     changes without a deployment, and containers may differ.
     """
-    path, revision = engine.text("--model-path") or "", engine.text("--revision")
-    if path and not is_local(path) and not COMMIT.fullmatch(revision or ""):
-        yield Fault(
-            field="model",
-            what=f"{path} is taken from {revision or 'its main branch'}",
-            fix='write model=Model("...", revision="<commit>")',
-        )
+    found = moving(engine)
+    if found and not engine.has("--trust-remote-code"):
+        yield Fault(field="model", what=found, fix=PIN)
 
 
 @rule(
@@ -44,11 +50,10 @@ def draft_not_pinned(engine: Engine) -> Iterator[Fault]:
     """
     A draft model without a commit.
 
-    SGLang takes its main branch. Another draft changes the speed, and code in its repository may
-    run.
+    The engine takes its main branch. Another draft changes the speed, and code in its repository
+    may run.
     """
-    path = engine.text("--speculative-draft-model-path") or ""
-    revision = engine.text("--speculative-draft-model-revision")
+    path, revision = engine.draft
     if path and not is_local(path) and not COMMIT.fullmatch(revision or ""):
         yield Fault(
             field="speculative",
@@ -82,9 +87,9 @@ def package_not_pinned(subject: Subject) -> Iterator[Fault]:
     """
     A Python package without a version.
 
-    The next build of the image takes the newest, which may not go with SGLang.
+    The next build of the image takes the newest, which may not go with the engine.
     """
-    for package in packages(subject.image):
+    for package in packages(subject.image.steps):
         if not re.search(r"[=<>~@/]", package) and not package.startswith("-"):
             yield Fault(
                 field="image",
@@ -96,17 +101,39 @@ def package_not_pinned(subject: Subject) -> Iterator[Fault]:
 @rule("INF094", severity="warning", strict="error", source="inferred", view=Engine.of)
 def foreign_code(engine: Engine) -> Iterator[Fault]:
     """
-    Code from a model's repository that may change at any time.
+    A model without a commit whose repository's code is run.
 
-    --trust-remote-code runs it with all rights of the container; a commit fixes which code.
+    What is served changes without a deployment, and --trust-remote-code runs whatever the
+    repository holds on that day, with all rights of the container.
     """
-    path, revision = engine.text("--model-path") or "", engine.text("--revision")
-    pinned = is_local(path) or COMMIT.fullmatch(revision or "")
-    if engine.has("--trust-remote-code") and not pinned:
+    found = moving(engine)
+    if found and engine.has("--trust-remote-code"):
         yield Fault(
             field="model",
-            what="--trust-remote-code: runs whatever the repository holds on that day",
-            fix="write the model's revision, or take --trust-remote-code out",
+            what=f"{found}, and --trust-remote-code runs the code in it",
+            fix=PIN,
+        )
+
+
+@rule(
+    "INF095",
+    severity="error",
+    source="managers/tokenizer_manager.py of SGLang 0.5.6.post2 to 0.5.23",
+    view=SGLangEngine.of,
+)
+def foreign_tokenizer(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    A tokenizer from another repository beside a model with a commit.
+
+    SGLang asks the tokenizer's repository for the model's commit, which is not there, and ends at
+    its start.
+    """
+    tokenizer = engine.text("--tokenizer-path") or engine.path
+    is_elsewhere = tokenizer != engine.path and not is_local(tokenizer)
+    if is_elsewhere and COMMIT.fullmatch(engine.revision or ""):
+        yield Fault(
+            what=f"--tokenizer-path: {tokenizer} is asked for the model's commit",
+            fix="take it out, or put the tokenizer's files into the image and write their path",
         )
 
 
@@ -116,4 +143,5 @@ RULES: tuple[Rule, ...] = (
     image_not_pinned,
     package_not_pinned,
     foreign_code,
+    foreign_tokenizer,
 )

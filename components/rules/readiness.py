@@ -3,22 +3,13 @@
 from collections.abc import Iterator
 
 from components.rules.caches import COMPILER, deep_gemm_folder, holding
-from components.rules.engine import Engine
+from components.rules.engine import Engine, SGLangEngine
+from components.rules.loading import DEEP_GEMM, is_kept, seconds_to_start
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/timeouts and /docs/guide/servers"
 # Modal's own limit where none is written: a server's, and `timeout` of a class.
 UNSET = {"server": 30, "http_server": 300}
-BYTES_PER_SECOND = 1_000_000_000  # of a Volume; Modal states 1 to 2 GB/s
-# A boot of the container, imports, the allocation of the KV cache, CUDA graphs, a warm-up.
-BESIDE_WEIGHTS = 60
-KERNELS = 20 * 60  # DeepGEMM's, when they are in no Volume (SGLang: typically 10 to 20 minutes)
-
-
-def seconds_to_start(engine: Engine) -> int | None:
-    """What a start takes at the most when the weights are in their Volume; None: not known."""
-    size = engine.model.weight_bytes
-    return None if size is None else size // BYTES_PER_SECOND + BESIDE_WEIGHTS
 
 
 @rule("INF050", severity="warning", strict="error", source=MODAL)
@@ -52,7 +43,7 @@ def startup_too_short(engine: Engine) -> Iterator[Fault]:
     if needed is not None and needed > limit:
         yield Fault(
             field="startup_timeout",
-            what=f"{limit} s; {service.model} needs up to {needed} s from its Volume",
+            what=f"{limit} s; {service.model} needs up to {needed} s from {_place(engine)}",
             fix=f"write startup_timeout={-(-2 * needed // 60) * 60}",
         )
     elif service.startup_timeout and service.warm_up_timeout >= limit:
@@ -75,15 +66,19 @@ def startup_very_long(engine: Engine) -> Iterator[Fault]:
     if needed is None or limit is None:
         return
     is_compiling = any(COMPILER in each.command for each in engine.image.builds)
-    if is_compiling and not holding(engine, deep_gemm_folder(engine)):
-        needed += KERNELS
+    if is_compiling and isinstance(engine, SGLangEngine):
+        needed += 0 if holding(engine, deep_gemm_folder(engine)) else int(DEEP_GEMM[1])
     if limit > max(10 * needed, 3600):
         yield Fault(
             field="startup_timeout",
-            what=f"{limit} s; a start from the Volume takes up to {needed} s",
+            what=f"{limit} s; a start from {_place(engine)} takes up to {needed} s",
             fix="download the weights while the image is built (download_at_build=True), then "
             f"write startup_timeout={-(-2 * needed // 60) * 60}",
         )
+
+
+def _place(engine: Engine) -> str:
+    return "its Volume" if is_kept(engine) else "the Hub"
 
 
 @rule("INF053", severity="warning", source=MODAL)
@@ -103,9 +98,12 @@ def requests_cut_off(subject: Subject) -> Iterator[Fault]:
 
 
 @rule(
-    "INF054", severity="warning", source="http_server.py of SGLang 0.5.6 to 0.5.23", view=Engine.of
+    "INF054",
+    severity="warning",
+    source="http_server.py of SGLang 0.5.6 to 0.5.23",
+    view=SGLangEngine.of,
 )
-def ready_too_early(engine: Engine) -> Iterator[Fault]:
+def ready_too_early(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A server that says it is ready before it has answered anything.
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from components.rules.engine import Engine
-from infra.facts.gpus import compute_regions
+from infra.facts.gpus import compute_regions, region_multiplier
 from infra.rules import Fault, Rule, Subject, rule
 
 REGIONS = "https://modal.com/docs/guide/region-selection"
-WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
 
 
 @rule("INF080", severity="error", source=REGIONS)
@@ -74,11 +73,12 @@ def affinity_without_cache(engine: Engine) -> Iterator[Fault]:
     Affinity keeps a conversation where its prefix is in the KV cache; without that cache it only
     spreads the load less evenly.
     """
-    if engine.service.routing.session_affinity and engine.has("--disable-radix-cache"):
+    if engine.service.routing.session_affinity and engine.no_prefix_cache:
         yield Fault(
             field="routing.session_affinity",
-            what="sessions stay on a container, and --disable-radix-cache keeps nothing for them",
-            fix="write session_affinity=False, or take --disable-radix-cache out",
+            what=f"sessions stay on a container, and {engine.no_prefix_cache} keeps nothing for "
+            "them",
+            fix=f"write session_affinity=False, or take {engine.no_prefix_cache} out",
         )
 
 
@@ -95,16 +95,16 @@ def hidden_queue(engine: Engine) -> Iterator[Fault]:
     The rest waits inside the engine, where the autoscaler does not see it: latency grows while no
     container is added.
     """
-    target = engine.service.routing.target_inputs
-    given = engine.number("--max-running-requests")
-    implied = WITH_SPECULATION if engine.algorithm not in (None, "UNO") else None
-    limit = given or implied
-    if target and limit and target > limit:
-        why = "" if given else ", SGLang's own number with speculative decoding"
+    routing = engine.service.routing
+    name = "target_inputs" if routing.target_inputs else "max_inputs"
+    asked = routing.target_inputs or routing.max_inputs
+    limit, why = engine.requests
+    if asked and limit and asked > limit:
+        keyword = engine.requests_flag.removeprefix("--").replace("-", "_")
         yield Fault(
-            field="routing.target_inputs",
-            what=f"{target} requests per container, and the engine runs {limit} at once{why}",
-            fix=f"write target_inputs={limit}, or max_running_requests={target}",
+            field=f"routing.{name}",
+            what=f"{asked} requests per container, and the engine runs {limit} at once{why}",
+            fix=f"write {name}={limit}, or {keyword}={asked}",
         )
 
 
@@ -116,13 +116,12 @@ def batches_without_graphs(engine: Engine) -> Iterator[Fault]:
     Larger batches are launched kernel by kernel, which is slow just when the load is high.
     """
     target = engine.service.routing.target_inputs
-    flag = "--cuda-graph-max-bs"
-    largest = engine.number(flag) or engine.number(f"{flag}-decode")
+    largest = engine.graphs
     if target and largest and largest < target:
         yield Fault(
             field="routing.target_inputs",
             what=f"{target} requests per container, and CUDA graphs up to {largest}",
-            fix=f"raise the graphs' batch to {target} or more; left out, it follows target_inputs",
+            fix=f"raise the graphs' batch to {target} or more, or leave it out",
         )
 
 
@@ -142,6 +141,54 @@ def no_room_to_replace(subject: Subject) -> Iterator[Fault]:
         )
 
 
+@rule("INF086", severity="info", source=REGIONS)
+def narrow_for_nothing(subject: Subject) -> Iterator[Fault]:
+    """
+    Narrow regions that cost more than the broad one around them, and bring nobody nearer.
+
+    The price has a multiplier: of a narrow region a higher one. It buys nearness only where the
+    proxies stand in that very region. Containers of a narrow region are also harder to come by.
+    """
+    routing, known = subject.service.routing, compute_regions()
+    by_broad: dict[str, list[str]] = {}
+    for region in routing.region:
+        broad = region.partition("-")[0]
+        if region in known and broad in known and broad != region:
+            by_broad.setdefault(broad, []).append(region)
+    for broad, narrow in by_broad.items():
+        is_near = {*narrow} <= {*routing.proxy_regions}
+        is_served = {*known[broad]["routing"]} <= {*routing.proxy_regions}
+        if is_served and (len(narrow) > 1 or not is_near):
+            dear, cheap = region_multiplier(tuple(narrow)), region_multiplier((broad,))
+            yield Fault(
+                field="routing.region",
+                what=f"{', '.join(narrow)} cost{'s' if len(narrow) == 1 else ''} {dear:g} times "
+                f"the price, {broad} {cheap:g} times, and the proxies are the same",
+                fix=f"write region={broad!r}, or accept it with why the place matters",
+            )
+
+
+@rule("INF087", severity="warning", source="https://modal.com/docs/guide/servers")
+def scaling_without_target(subject: Subject) -> Iterator[Fault]:
+    """
+    Limits of an autoscaler that nothing sets going.
+
+    Without target_inputs a server is not scaled by load, so these settings do nothing, and all
+    requests go to the containers that are there.
+    """
+    scaler = subject.service.autoscaler
+    if subject.service.routing.front_door != "server" or subject.service.routing.target_inputs:
+        return
+    for name in ("max_containers", "buffer_containers", "scaleup_window"):
+        value = getattr(scaler, name)
+        if value and not (name == "max_containers" and value == max(scaler.min_containers, 1)):
+            yield Fault(
+                field=name,
+                what=f"is {value}, and without target_inputs load adds no containers",
+                fix=f"write target_inputs=, or take {name} out",
+            )
+
+
 RULES: tuple[Rule, ...] = (
     region_not_known,
     proxies_far_away,
@@ -149,4 +196,6 @@ RULES: tuple[Rule, ...] = (
     hidden_queue,
     batches_without_graphs,
     no_room_to_replace,
+    narrow_for_nothing,
+    scaling_without_target,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import EAGLE, Engine
+from components.rules.engine import EAGLE, Engine, SGLangEngine, drafting
 from infra.rules import Fault, Rule, rule
 
 READ = "server_args.py of SGLang 0.5.6.post2, 0.5.11 and 0.5.23"
@@ -24,8 +24,8 @@ ALGORITHMS = {
 TREES = (*EAGLE, "STANDALONE")
 
 
-@rule("INF020", severity="warning", source=READ, view=Engine.of)
-def draft_tokens_rewritten(engine: Engine) -> Iterator[Fault]:
+@rule("INF020", severity="warning", source=READ, view=drafting)
+def draft_tokens_rewritten(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A number of draft tokens that SGLang replaces.
 
@@ -42,24 +42,28 @@ def draft_tokens_rewritten(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF021", severity="error", source=READ, view=Engine.of)
-def steps_missing(engine: Engine) -> Iterator[Fault]:
+@rule("INF021", severity="error", source=READ, view=drafting)
+def steps_missing(engine: SGLangEngine) -> Iterator[Fault]:
     """
-    Branches or draft tokens without the number of steps.
+    Some of steps, branches and draft tokens without the others.
 
-    SGLang chooses all three or none: it ends with an AssertionError that says nothing.
+    SGLang chooses all three or none: it ends with an AssertionError or a TypeError that say
+    nothing.
     """
-    given = [flag for flag in (TOPK, TOKENS) if engine.number(flag) is not None]
-    if engine.algorithm in TREES and engine.number(STEPS) is None and given:
+    given = [flag for flag in (STEPS, TOPK, TOKENS) if engine.number(flag) is not None]
+    needed = [STEPS, TOPK] if engine.number(TOPK) in (None, 1) else [STEPS, TOPK, TOKENS]
+    missing = [flag for flag in needed if flag not in given]
+    is_chosen = engine.algorithm in TREES and not engine.has("--speculative-adaptive")
+    if is_chosen and given and missing:
         yield Fault(
             field="speculative",
-            what=f"{' and '.join(given)}: given without {STEPS}",
-            fix="write num_steps=, too, or leave all three to SGLang",
+            what=f"{' and '.join(given)}: given without {' and '.join(missing)}",
+            fix="write all three, or leave all three to SGLang",
         )
 
 
-@rule("INF022", severity="error", source=READ, view=Engine.of)
-def branches_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF022", severity="error", source=READ, view=drafting)
+def branches_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Several branches per step on attention kernels that know only one.
 
@@ -67,7 +71,9 @@ def branches_refused(engine: Engine) -> Iterator[Fault]:
     """
     topk, page = engine.number(TOPK) or 1, engine.number("--page-size") or 1
     backend = engine.text("--attention-backend")
-    if engine.algorithm == "NGRAM" and page > 1 and backend != "flashinfer":
+    # left to SGLang, it is flashinfer where the branches are given, and fa3 where they aren't
+    ngram = backend or ("flashinfer" if engine.number(TOPK) else "")
+    if engine.algorithm == "NGRAM" and page > 1 and ngram != "flashinfer":
         yield Fault(
             field="speculative",
             what=f"--page-size: is {page}; NGRAM with pages needs flashinfer",
@@ -82,7 +88,7 @@ def branches_refused(engine: Engine) -> Iterator[Fault]:
             fix="write eagle_topk=1, or another --attention-backend",
         )
     good = ("flashinfer", "fa3", "triton") if engine.since("0.5.13") else ("flashinfer", "fa3")
-    if page > 1 and backend not in good:
+    if page > 1 and backend and backend not in good:  # SGLang's own choice is a good one
         yield Fault(
             field="speculative",
             what=f"{TOPK}: is {topk} with --page-size {page}, which {engine.version} does on "
@@ -91,8 +97,8 @@ def branches_refused(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF023", severity="error", source=READ, view=Engine.of)
-def parallelism_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF023", severity="error", source=READ, view=drafting)
+def parallelism_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Speculative decoding with a kind of parallelism that it does not know.
 
@@ -108,7 +114,9 @@ def parallelism_refused(engine: Engine) -> Iterator[Fault]:
     refuses = ["STANDALONE", "NGRAM"]
     if not (engine.since("0.5.23") and engine.has("--enable-dp-lm-head")):
         refuses.append("DFLASH")
-    if algorithm in refuses and engine.has("--enable-dp-attention"):
+    # on one rank SGLang switches it off instead
+    is_dp = engine.has("--enable-dp-attention") and (engine.number("--dp-size") or 1) > 1
+    if algorithm in refuses and is_dp:
         yield Fault(
             field="speculative",
             what=f"--enable-dp-attention: {algorithm} does not support it",
@@ -116,8 +124,13 @@ def parallelism_refused(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF024", severity="error", source="inferred from SGLang's loading of drafts", view=Engine.of)
-def draft_missing(engine: Engine) -> Iterator[Fault]:
+@rule(
+    "INF024",
+    severity="error",
+    source="inferred from SGLang's loading of drafts",
+    view=drafting,
+)
+def draft_missing(engine: SGLangEngine) -> Iterator[Fault]:
     """
     An algorithm that needs a draft model, without one.
 
@@ -132,8 +145,13 @@ def draft_missing(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF025", severity="error", source="inferred from eagle_utils.py of 0.5.11", view=Engine.of)
-def tree_too_small(engine: Engine) -> Iterator[Fault]:
+@rule(
+    "INF025",
+    severity="error",
+    source="inferred from eagle_utils.py of 0.5.11",
+    view=drafting,
+)
+def tree_too_small(engine: SGLangEngine) -> Iterator[Fault]:
     """
     More draft tokens than the tree of drafts has.
 
@@ -152,8 +170,8 @@ def tree_too_small(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF026", severity="error", source=READ, view=Engine.of)
-def algorithm_not_known(engine: Engine) -> Iterator[Fault]:
+@rule("INF026", severity="error", source=READ, view=drafting)
+def algorithm_not_known(engine: SGLangEngine) -> Iterator[Fault]:
     """
     An algorithm that this release does not have.
 
@@ -173,8 +191,8 @@ def algorithm_not_known(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF027", severity="error", source="server_args.py of SGLang 0.5.11", view=Engine.of)
-def block_sizes_differ(engine: Engine) -> Iterator[Fault]:
+@rule("INF027", severity="error", source="server_args.py of SGLang 0.5.11", view=drafting)
+def block_sizes_differ(engine: SGLangEngine) -> Iterator[Fault]:
     """
     DFLASH with sizes that do not fit together.
 
@@ -210,22 +228,25 @@ def block_sizes_differ(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF028", severity="error", source="server_args.py of SGLang 0.5.23", view=Engine.of)
-def rejection_sampling_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF028", severity="error", source="server_args.py of SGLang 0.5.23", view=drafting)
+def rejection_sampling_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Rejection sampling with settings that it excludes.
 
-    It is defined for EAGLE with one branch and without relaxed acceptance; SGLang raises a
-    ValueError for anything else.
+    It is defined for EAGLE with one branch and without relaxed acceptance; SGLang raises an error
+    for anything else, but with NGRAM, DFLASH and DSPARK does not look at it.
     """
     if not engine.has("--speculative-use-rejection-sampling"):
         return
     if engine.algorithm not in EAGLE:
+        is_ignored = engine.algorithm in ("NGRAM", "DFLASH", "DSPARK")
         yield Fault(
             field="speculative",
             what=f"--speculative-use-rejection-sampling: is not for {engine.algorithm}",
             fix="take it out, or use EAGLE or EAGLE3",
+            severity="warning" if is_ignored else None,
         )
+        return
     if (engine.number(TOPK) or 1) > 1:
         yield Fault(
             field="speculative",
@@ -242,8 +263,8 @@ def rejection_sampling_refused(engine: Engine) -> Iterator[Fault]:
             )
 
 
-@rule("INF029", severity="error", source="server_args.py of SGLang 0.5.23", view=Engine.of)
-def uno_refused(engine: Engine) -> Iterator[Fault]:
+@rule("INF029", severity="error", source="server_args.py of SGLang 0.5.23", view=drafting)
+def uno_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     UNO with what it excludes.
 
@@ -263,8 +284,8 @@ def uno_refused(engine: Engine) -> Iterator[Fault]:
         yield Fault(field="speculative", what=f"UNO: refuses {DRAFT}", fix="take it out")
 
 
-@rule("INF030", severity="info", source="server_args.py of SGLang 0.5.11", view=Engine.of)
-def overlap_lost(engine: Engine) -> Iterator[Fault]:
+@rule("INF030", severity="info", source="server_args.py of SGLang 0.5.11", view=drafting)
+def overlap_lost(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Several branches per step where they cost the overlap of scheduling and computing.
 
@@ -282,8 +303,13 @@ def overlap_lost(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF031", severity="warning", source="environ.py of SGLang 0.5.6 to 0.5.23", view=Engine.of)
-def variable_without_effect(engine: Engine) -> Iterator[Fault]:
+@rule(
+    "INF031",
+    severity="warning",
+    source="environ.py of SGLang 0.5.6 to 0.5.23",
+    view=SGLangEngine.of,
+)
+def variable_without_effect(engine: SGLangEngine) -> Iterator[Fault]:
     """
     SGLANG_ENABLE_SPEC_V2 where it changes nothing.
 

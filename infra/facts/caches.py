@@ -1,19 +1,23 @@
 """Where an engine keeps what it compiles, release by release."""
 
+from functools import cache
+
 from infra.facts.data import read
 from infra.facts.flags import ordered
 
 
-def variable(engine: str, cache: str) -> str:
+@cache
+def variable(engine: str, name: str) -> str:
     """The environment variable that moves a cache, such as DeepGEMM's."""
-    found: str = read("caches")[engine][cache]["variable"]
+    found: str = read("caches")[engine][name]["variable"]
     return found
 
 
-def default(engine: str, cache: str, version: str) -> str | None:
+@cache
+def default(engine: str, name: str, version: str) -> str | None:
     """Where a cache is when its variable is not set; None: the release has no such cache."""
     found = None
-    for since, path in read("caches")[engine][cache]["default"].items():
+    for since, path in read("caches")[engine][name]["default"].items():
         if ordered(since)[0] <= ordered(version)[0]:
             found = path
     return found

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from infra.facts import flexible
+
 Value = str | bool | list[str]
 Option = Mapping[str, Any]
 
@@ -49,6 +51,7 @@ class CommandLine(argparse.ArgumentParser):
         return {
             name: value if isinstance(value, bool | list) else str(value)
             for name, value in found.items()
+            if value is not None
         }, None
 
     def error(self, message: str) -> NoReturn:
@@ -87,14 +90,14 @@ def plainly(options: Mapping[str, Option], argv: Sequence[str]) -> dict[str, Val
 
 def _plain(option: Option, words: list[str]) -> Value | None:
     """The value, if the words are beyond doubt what the option takes."""
-    if option.get("kind") == "switch":
+    if option.get("kind") in ("switch", "boolean", "paired"):
         return None if words else True
     is_list = option.get("nargs") == "+"
     if "kind" in option or (option.get("nargs") and not is_list):
         return None
     if not words or (len(words) > 1 and not is_list) or any(word[:1] == "-" for word in words):
         return None
-    check, choices = TYPES[option.get("type", "text")], option.get("choices")
+    choices, check = option.get("choices"), _check(option)
     try:
         values = [check(word) for word in words]
     except (ValueError, argparse.ArgumentTypeError):
@@ -133,12 +136,16 @@ def _declared(option: Option) -> dict[str, Any]:
             return {**declared, "action": "store_true"}
         case "boolean":
             return {**declared, "action": argparse.BooleanOptionalAction}
+        case "paired":
+            return {**declared, "action": flexible.Paired}
+        case "append":
+            return {**declared, "action": "append"}
         case "refused":
             return {**declared, "action": _Retired, "nargs": 0, "help": option["message"]}
     return {
         **declared,
         "required": option.get("required", False),
-        "type": _kept(TYPES[option.get("type", "text")], option.get("choices", ())),
+        "type": _check(option),
         "nargs": option.get("nargs"),
         "choices": option.get("choices"),
         **({"const": option["const"]} if "const" in option else {}),
@@ -154,11 +161,17 @@ class _Retired(argparse.Action):
         parser.error(str(self.help))
 
 
-def _kept(check: Callable[[str], Any], choices: Sequence[Any]) -> Any:
+def _check(option: Option) -> Callable[[str], Any]:
     """A converter that checks the word and keeps it, unless choices are compared with its value."""
-    if any(not isinstance(choice, str) for choice in choices):
-        return check
+    kind, choices = option.get("type", "text"), option.get("choices", ())
+    make = flexible.WITH_FIELDS.get(kind)
+    check = make(option["fields"]) if make else TYPES[kind]
+    is_compared = kind == "lowered" or any(isinstance(choice, int | float) for choice in choices)
+    kept = check if is_compared else _kept(check)
+    return flexible.or_none(kept) if option.get("optional") else kept
 
+
+def _kept(check: Callable[[str], Any]) -> Callable[[str], Any]:
     def keep(word: str) -> str:
         check(word)
         return word
@@ -168,8 +181,9 @@ def _kept(check: Callable[[str], Any], choices: Sequence[Any]) -> Any:
 
 
 def _json_list(word: str) -> None:
+    """JSON without NaN and Infinity, which Python's own reader would take."""
     try:
-        json.loads(word)
+        json.loads(word, parse_constant=int)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"Invalid JSON list: {word}. Please provide a valid JSON list."
@@ -193,6 +207,19 @@ def _human_int(word: str) -> None:
                 f"Invalid integer value: '{word.strip()}'. Use a plain integer, SI suffixes (1k, "
                 "1M), or IEC suffixes (1Ki, 1Mi). Suffixes are case-sensitive."
             ) from error
+
+
+def _lora_path(word: str) -> None:
+    """A path, ``name=path``, or an object; SGLang ends with a traceback where that isn't whole."""
+    word = word.strip()
+    if not (word.startswith("{") and word.endswith("}")):
+        return
+    try:
+        found = json.loads(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
+    if missing := {"lora_name", "lora_path"} - found.keys():
+        raise argparse.ArgumentTypeError(f"{word!r} has no {' and no '.join(sorted(missing))}")
 
 
 def _cuda_graph_config(word: str) -> None:
@@ -230,6 +257,8 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "loads": json.loads,
     "json_list": _json_list,
     "human_int": _human_int,
+    "lora_path": _lora_path,
     "cuda_graph_config": _cuda_graph_config,
     "cuda_graph_backend": _cuda_graph_backend,
+    **flexible.TYPES,
 }

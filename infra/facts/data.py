@@ -2,11 +2,11 @@
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 
 @cache
 def read(name: str) -> Any:
     """The content of ``<name>.json`` of this package; callers must not change it."""
-    return json.loads(files("infra.facts").joinpath(f"{name}.json").read_text("utf-8"))
+    return json.loads(Path(__file__).with_name(f"{name}.json").read_text("utf-8"))

@@ -6,10 +6,13 @@ from functools import cache
 
 import attrs
 
+from infra.facts import flexible
 from infra.facts.commandline import CommandLine, Option, Value, groups, key, plainly
 from infra.facts.data import read
 
-CATALOGUES = {"sglang": "sglang_flags"}
+CATALOGUES = {"sglang": "sglang_flags", "vllm": "vllm_flags"}
+# Engines whose parser changes the words before argparse reads them.
+DIALECTS = {"vllm": flexible.normalised}
 VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?(a|b|rc|dev)\.?\d*)?(?:\.?post(\d+))?")
 
 
@@ -33,7 +36,7 @@ class Parsed:
     abbreviations: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Release:
     """
     One release of an engine.
@@ -50,7 +53,9 @@ class Release:
 
     def parse(self, argv: Sequence[str]) -> Parsed:
         """Read the words behind those that start the engine."""
-        plain = plainly(_options(self.engine, self.version), argv)
+        if change := DIALECTS.get(self.engine):
+            argv = change(argv, self.names())
+        plain = self._plain(argv)
         if plain is not None and plain.keys() >= _required(self.engine, self.version):
             return Parsed(values=plain)
         parser = _parser(self.engine, self.version)
@@ -67,6 +72,20 @@ class Release:
             abbreviations=dict(parser.abbreviations(argv)),
         )
 
+    def _plain(self, argv: Sequence[str]) -> dict[str, Value] | None:
+        found: dict[str, Value] = {}
+        for group in groups(argv):
+            value = _plain(self.engine, self.version, *group)
+            if value is None:
+                return None
+            found |= value
+        return found
+
+    def has(self, flag: str) -> bool:
+        """Whether a flag has that full name; quicker than `names` where many releases are asked."""
+        declared = _declared(self.engine).get(flag, frozenset())
+        return not declared.isdisjoint(_declarations(self.engine, self.version))
+
     def names(self) -> Collection[str]:
         """All full names of flags, aliases included, in the order of their declaration."""
         return _options(self.engine, self.version).keys()
@@ -74,7 +93,24 @@ class Release:
     def choices(self, flag: str) -> tuple[str, ...]:
         """The words that the flag takes; empty: any."""
         option = _options(self.engine, self.version).get(flag, {})
-        return tuple(map(str, option.get("choices", ())))
+        return tuple(str(each) for each in option.get("choices", ()) if each is not None)
+
+    def default(self, flag: str) -> object:
+        """
+        What holds where the flag is left out.
+
+        None as well where the release computes it at its start, False of a switch that is off.
+        """
+        option = _options(self.engine, self.version).get(flag, {})
+        return option.get("default", False if option.get("kind") == "switch" else None)
+
+    def known(self, flag: str) -> tuple[str, ...]:
+        """The words that are right where more than the parser checks them; empty: any."""
+        return tuple(_options(self.engine, self.version).get(flag, {}).get("known", ()))
+
+    def fields(self, flag: str) -> tuple[str, ...]:
+        """The fields of the JSON object behind a flag; empty: it takes none, or any."""
+        return tuple(_options(self.engine, self.version).get(flag, {}).get("fields", ()))
 
     def deprecated(self, flag: str) -> str | None:
         """What to write instead of a flag that is going, "" for nothing; None: it stays."""
@@ -131,11 +167,32 @@ def ordered(version: str) -> tuple[tuple[int, ...], bool, int]:
 
 
 @cache
+def _declared(engine: str) -> Mapping[str, frozenset[int]]:
+    """By full name, the places of its declarations in the catalogue."""
+    found: dict[str, set[int]] = {}
+    for index, option in enumerate(read(CATALOGUES[engine])["options"]):
+        for name in option["names"]:
+            found.setdefault(name, set()).add(index)
+    return {name: frozenset(places) for name, places in found.items()}
+
+
+@cache
+def _declarations(engine: str, version: str) -> frozenset[int]:
+    """The places of a release's declarations in the catalogue."""
+    return frozenset(read(CATALOGUES[engine])["releases"][version])
+
+
+@cache
 def _options(engine: str, version: str) -> Mapping[str, Option]:
     """By full name, aliases included."""
     catalogue = read(CATALOGUES[engine])
     options = (catalogue["options"][index] for index in catalogue["releases"][version])
     return {name: option for option in options for name in option["names"]}
+
+
+@cache  # the services of a stack have most of their flags in common
+def _plain(engine: str, version: str, *group: str) -> Mapping[str, Value] | None:
+    return plainly(_options(engine, version), group)
 
 
 @cache

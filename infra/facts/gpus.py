@@ -16,7 +16,8 @@ class Gpu:
 
     Attributes:
         name: As one asks for it, such as ``H100!``.
-        memory_gb: Memory, in units of 10^9 bytes.
+        memory_gb: Memory in GB, as it is sold.
+        memory_mib: Memory in MiB, as nvidia-smi shows it and SGLang reads it.
         sm: Compute capability without the dot, such as 90.
         most: GPUs in one container at the most.
         may_become: What Modal may give in its place.
@@ -26,7 +27,13 @@ class Gpu:
     memory_gb: int | None
     sm: int
     most: int | None
+    memory_mib: int | None = None
     may_become: str | None = None
+
+    @property
+    def capacity(self) -> int | None:
+        """Bytes of memory; None: not known."""
+        return None if self.memory_mib is None else self.memory_mib * 2**20
 
 
 @cache

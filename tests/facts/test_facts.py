@@ -1,6 +1,4 @@
-"""GPUs, regions, prices, caches and models, as their sources state them."""
-
-import re
+"""GPUs, regions, prices and caches, as their sources state them."""
 
 import pytest
 
@@ -8,7 +6,6 @@ from components.routing import ROUTING_REGIONS
 from infra.facts import caches
 from infra.facts.data import read
 from infra.facts.gpus import gpu, gpu_names, hours_per_month, list_price, region_multiplier
-from infra.facts.models import model
 
 
 def test_gpus_are_found_in_any_case() -> None:
@@ -61,45 +58,3 @@ def test_deep_gemm_moved(version: str, path: str) -> None:
 def test_a_cache_may_come_later() -> None:
     """A release before a cache's first has none."""
     assert caches.default("sglang", "CuTe", "0.5.19") is None
-
-
-def test_models_of_the_seeds_are_known() -> None:
-    """What the sources state is there, what they do not is None."""
-    qwen = model("Qwen/Qwen3-8B-FP8")
-    assert (qwen.layers, qwen.heads, qwen.kv_heads, qwen.quantization) == (36, 32, 8, "fp8")
-    ultra = model("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4")
-    assert (ultra.parameters, ultra.layers, ultra.is_hybrid) == (550_000_000_000, None, True)
-
-
-def test_every_figure_has_a_source() -> None:
-    """A model's figure is a value with its source, or null."""
-    for name, figures in read("models")["models"].items():
-        for key, figure in figures.items():
-            assert figure is None or (figure["value"] and figure["source"]), (name, key)
-
-
-@pytest.mark.parametrize(
-    ("name", "quantization", "is_hybrid", "is_gated"),
-    [
-        ("zai-org/GLM-4.6-FP8", "fp8", False, False),
-        ("nvidia/DeepSeek-R1-0528-NVFP4", "modelopt_fp4", False, False),
-        ("Qwen/Qwen3-Next-80B-A3B-Instruct", None, True, False),
-        ("meta-llama/Llama-3.3-70B-Instruct", None, False, True),
-        ("someone/unknown", None, False, False),
-    ],
-)
-def test_names_tell(name: str, quantization: str | None, is_hybrid: bool, is_gated: bool) -> None:
-    """Of a model that is not listed, its name and family are all that is known."""
-    found = model(name)
-    assert (found.quantization, found.is_hybrid, found.is_gated) == (
-        quantization,
-        is_hybrid,
-        is_gated,
-    )
-    assert found.weight_bytes is None
-
-
-def test_families_are_patterns() -> None:
-    """Each family's pattern is one."""
-    for family in read("models")["families"]:
-        assert re.compile(family["pattern"])

@@ -102,15 +102,15 @@ def test_a_rule_that_fails_is_named() -> None:
 
 def test_codes_are_names() -> None:
     """Two rules can't have one code."""
-    other = rule("ACME001", severity="info", source="")(metrics.check)
+    other = rule("ACME001", severity="info", source="tests")(metrics.check)
     with pytest.raises(InfraError, match="ACME001: is the code of two rules"):
         report(two_containers, other)
 
 
 def test_other_engines_are_left_alone() -> None:
-    """Rules about SGLang say nothing of a service that starts something else."""
+    """Rules about engines say nothing of a service that starts something else."""
     (app,) = apps()
-    other = attrs.evolve(app.services[0], entrypoint=("vllm", "serve"))
+    other = attrs.evolve(app.services[0], entrypoint=("llama-server",))
     found = check([attrs.evolve(app, services=(other,))], RULES, accept={}, is_strict=False)
     assert found.findings == ()
 

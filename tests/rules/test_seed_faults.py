@@ -7,9 +7,11 @@ import pytest
 from components.rules import RULES
 from infra.load import load
 from infra.lower import lower
+from infra.project import open_project
 from infra.rules import Finding, check
 
-CASES = Path(__file__).parent.parent / "cases"
+ROOT = Path(__file__).parent.parent.parent
+CASES = ROOT / "tests" / "cases"
 
 
 def found(case: str) -> dict[str, list[Finding]]:
@@ -32,8 +34,7 @@ def test_nemotron() -> None:
         "INF070",  # a fraction of memory far above SGLang's own
         "INF081",  # proxies in us-west, containers anywhere in us
         "INF082",  # sessions stay, the prefix cache is off
-        "INF090",  # no revision
-        "INF094",  # the same, with code from the repository
+        "INF094",  # no revision, and code from the repository
         "INF102",  # anybody may call it
     }
 
@@ -53,6 +54,9 @@ def test_qwen() -> None:
     ("case", "code", "what"),
     [
         ("seed_000", "INF020", "5 runs as 6"),
+        ("seed_000", "INF094", "is taken from its main branch"),
+        ("seed_001", "INF091", "Tengyunw/qwen3_8b_eagle3 is taken from its main branch"),
+        ("seed_000", "INF052", "7200 s"),
         ("seed_000", "INF070", "SGLang would take 0.7"),
         ("seed_000", "INF081", "us containers may run near us-east"),
         ("seed_000", "INF015", "--cuda-graph-max-bs: is ambiguous in SGLang 0.5.20"),
@@ -73,3 +77,14 @@ def test_consequences_are_said() -> None:
     assert finding.severity == "error"
     assert "The Volume stays empty" in finding.why
     assert "SGLANG_DG_CACHE_DIR=/root/.cache/deepgemm" in finding.fix
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_stacks_accept_what_is_found(name: str) -> None:
+    """The stacks here have no finding but those that they accept, each with its reason."""
+    report = open_project(ROOT / "stacks" / f"{name}.py").report()
+    assert report.findings == ()
+    assert {each.finding.code for each in report.accepted} == {
+        "INF015", "INF052", "INF070", "INF091", "INF094", "INF102"
+    }  # fmt: skip
+    assert all(len(each.reason.split()) > 2 for each in report.accepted)

@@ -1,0 +1,155 @@
+"""What requests take of a GPU's memory in SGLang: keys and values of tokens, states of layers."""
+
+import math
+
+import attrs
+
+from components.estimates.draft import Draft
+from components.rules.budget import attention_copies
+from components.rules.engine import SGLangEngine
+from components.rules.hybrid import strategy
+
+POOL = "model_executor/pool_configurator.py of SGLang 0.5.6.post2 to 0.5.23"
+# Bytes of a number in the KV cache by 1/32: of FP4 and MXFP8 with the scales of their blocks.
+SIXTEEN_BITS = 64
+BITS = {
+    "fp8": 32,
+    "fp8_e4m3": 32,
+    "fp8_e5m2": 32,
+    "mxfp8": 33,
+    "fp4_e2m1": 18,
+    "nvfp4": 18,
+    "fp4_mx_block16": 18,
+}
+# States per request that the prefix cache needs, and more of them with extra_buffer (0.5.11:
+# model_runner_kv_cache_mixin.py).
+KEPT_STATES = 3
+BUFFERS = 2
+
+
+@attrs.frozen(kw_only=True)
+class KVCache:
+    """
+    What requests take on one GPU; it grows with the tokens and with the requests.
+
+    Attributes:
+        token_bytes: Bytes of one token in all layers of the GPU, the draft's included where they
+            are taken from the same pool; None: not known.
+        state_bytes: Bytes of the state of one request; 0: the model has none; None: not known.
+        fixed_states: States that are kept whatever the number of requests is.
+        states_per_request: States that each request adds.
+        copies: Groups of GPUs that share the requests; each has those of its own.
+        unknown: What is missing for a token's bytes.
+    """
+
+    token_bytes: int | None
+    state_bytes: int | None
+    fixed_states: int
+    states_per_request: int
+    copies: int
+    unknown: tuple[str, ...] = ()
+
+    def requests_here(self, concurrency: int) -> int:
+        """Requests on the GPU that has most of them."""
+        return -(-concurrency // self.copies)
+
+    def tokens(self, context: int, concurrency: int) -> int | None:
+        """Bytes of so many requests of so many tokens; None: not known."""
+        if self.token_bytes is None:
+            return None
+        return self.token_bytes * context * self.requests_here(concurrency)
+
+    def states(self, concurrency: int) -> int | None:
+        """Bytes of the states of so many requests; None: not known."""
+        if self.state_bytes is None:
+            return None
+        count = self.fixed_states + self.states_per_request * self.requests_here(concurrency)
+        return self.state_bytes * count
+
+    def largest_context(self, room: int, concurrency: int) -> int | None:
+        """Tokens of a request that fit into so many bytes; None: not known."""
+        states = self.states(concurrency)
+        if self.token_bytes is None or states is None:
+            return None
+        each = self.token_bytes * self.requests_here(concurrency)
+        return max((room - states) // each, 0)
+
+    def largest_concurrency(self, room: int, context: int) -> int | None:
+        """Requests of so many tokens that fit into so many bytes; None: not known."""
+        if self.token_bytes is None or self.state_bytes is None:
+            return None
+        each = self.token_bytes * context + self.state_bytes * self.states_per_request
+        return max((room - self.state_bytes * self.fixed_states) // each, 0) * self.copies
+
+    @classmethod
+    def of(cls, engine: SGLangEngine) -> "KVCache":
+        """The KV cache of a service."""
+        draft = Draft.of(engine)
+        shared = attention_copies(engine)
+        each, unknown = _token_bytes(engine, draft, engine.tp // shared or 1)
+        state: int | None = 0
+        fixed = per_request = 0
+        if engine.model.is_hybrid:
+            size = engine.model.state_bytes
+            state = None if size is None else -(-size // (engine.tp // shared or 1))
+            fixed, per_request = _states(engine, draft, engine.dp * shared)
+        return cls(
+            token_bytes=each,
+            state_bytes=state,
+            fixed_states=fixed,
+            states_per_request=per_request,
+            copies=engine.dp * shared,
+            unknown=unknown,
+        )
+
+
+def number_bits(engine: SGLangEngine) -> int:
+    """Size of a number in the KV cache, in 1/32 bytes."""
+    given = engine.text("--kv-cache-dtype") or "auto"
+    return BITS.get(engine.model.kv_dtype or "" if given == "auto" else given, SIXTEEN_BITS)
+
+
+def _token_bytes(
+    engine: SGLangEngine, draft: Draft, ranks: int
+) -> tuple[int | None, tuple[str, ...]]:
+    """Bytes of one token on a GPU, or what is missing for them."""
+    facts = engine.model
+    layers, extra = facts.kv_layers, draft.pool_layers
+    # of a hybrid, the layers alone do not tell which of them have a KV cache
+    needed = {"attention_layers" if facts.is_hybrid else "layers": layers}
+    if facts.latent_size:
+        numbers = facts.latent_size  # each GPU has all of it
+    else:
+        needed |= {"kv_heads": facts.kv_heads, "head_size": facts.head_size}
+        size = (facts.head_size or 0) + (facts.value_size or facts.head_size or 0)
+        numbers = max((facts.kv_heads or 0) // ranks, 1) * size
+    unknown = tuple(name for name, value in needed.items() if value is None)
+    if extra is None:
+        unknown += (f"layers of {draft.name}",)
+    if unknown or layers is None or extra is None:
+        return None, unknown
+    here = math.ceil(layers / engine.pp) + extra
+    return numbers * here * number_bits(engine) // 32, ()
+
+
+def _states(engine: SGLangEngine, draft: Draft, copies: int) -> tuple[int, int]:
+    """
+    States that a GPU keeps in any case, and those that each request adds.
+
+    A request has one, three or more with the prefix cache, and one for each token that is guessed.
+    SGLang's own limit of requests with guesses has its room whether there are so many or not.
+    """
+    guessed = draft.tokens if engine.algorithm else 0
+    kept = 1 if engine.no_prefix_cache else KEPT_STATES
+    if not engine.no_prefix_cache and strategy(engine).startswith("extra_buffer"):
+        kept += BUFFERS
+    fixed = engine.number("--max-mamba-cache-size") or 0
+    if fixed:
+        kept = 0
+    running, _ = engine.requests
+    if running is None or engine.number(engine.requests_flag):
+        return fixed, kept + guessed
+    limit = -(-running // copies)
+    if engine.no_prefix_cache:
+        return fixed + limit * (kept + guessed), 0
+    return fixed + limit * guessed, kept

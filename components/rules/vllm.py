@@ -1,0 +1,285 @@
+"""What vLLM refuses, ignores or does not find, beside what holds for every engine."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from components.image import SERVING
+from components.rules.caches import holding
+from components.rules.engine import base_tag
+from components.rules.vllm_engine import SPECULATIVE, VLLMEngine
+from infra.rules import Fault, Rule, rule
+
+READ = "vLLM 0.11.2 to 0.33.0"
+DRAFTS = ("eagle", "eagle3", "draft_model", "dflash", "medusa", "mlp_speculator")
+COUNTED_ITSELF = ("suffix", "extract_hidden_states")
+HIGH, LOW = 0.95, 0.5
+# Flags whose servers do not answer plain HTTP on the service's port.
+UNREACHABLE = {
+    "--headless": "starts no server",
+    "--grpc": "answers gRPC only",
+    "--uds": "listens on a socket of the file system",
+    "--ssl-certfile": "answers HTTPS only",
+}
+# Flags that need another one, and the value of it that is not enough.
+NEEDED = (
+    ("--enable-auto-tool-choice", "--tool-call-parser"),
+    ("--enable-log-outputs", "--enable-log-requests"),
+)
+
+
+@rule("INF110", severity="error", source=f"vllm/config/cache.py of {READ}", view=VLLMEngine.of)
+def share_of_memory(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    A share of the GPUs' memory that is none, or leaves too much or too little.
+
+    vLLM takes it for weights, activations and KV cache, and refuses what is not above 0 and at
+    most 1. CUDA graphs and the communication between GPUs come on top; a container has its GPUs to
+    itself, so a small share leaves memory for which nobody has a use.
+    """
+    share, flag = engine.share, "--gpu-memory-utilization"
+    if not 0 < share <= 1:
+        yield Fault(
+            what=f"{flag}: is {share:g}, and vLLM takes more than 0 and 1 at the most",
+            fix="write 0.9, or take it out",
+        )
+    elif share > HIGH:
+        yield Fault(
+            what=f"{flag}: {share:g} leaves {1 - share:.0%} for CUDA graphs and all else",
+            fix=f"write {HIGH} or less, or accept it with the load test that shows it holds",
+            severity="warning",
+        )
+    elif share < LOW and not engine.text("--kv-cache-memory-bytes"):
+        yield Fault(
+            what=f"{flag}: {share:g} leaves {1 - share:.0%} of each GPU without use",
+            fix="take it out, or use a smaller GPU",
+            severity="warning",
+        )
+
+
+@rule("INF111", severity="error", source=f"vllm/envs.py of {READ}", view=VLLMEngine.of)
+def compiled_elsewhere(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    A Volume for what vLLM compiles, where it does not look or keeps nothing.
+
+    The Volume stays empty, and every container compiles the model's graphs again.
+    """
+    is_off = engine.env.get("VLLM_DISABLE_COMPILE_CACHE", "0") not in ("", "0")
+    mount = holding(engine, engine.cache_root)
+    if mount and is_off:
+        yield Fault(
+            field="kernels",
+            what=f"the Volume {mount.volume.name} is for what VLLM_DISABLE_COMPILE_CACHE does not "
+            "let vLLM keep",
+            fix="take one of them out",
+        )
+    for each in () if mount else engine.service.mounts:
+        if "vllm" in (each.path + each.volume.name).lower() and not _is_used(engine, each.path):
+            yield Fault(
+                field="kernels",
+                what=f"the Volume {each.volume.name} is at {each.path}, and vLLM keeps what it "
+                f"compiles in {engine.cache_root}",
+                fix=f"set VLLM_CACHE_ROOT={each.path}; KernelCache does so when env= is left out",
+            )
+
+
+@rule(
+    "INF112",
+    severity="info",
+    source="https://docs.vllm.ai/en/latest/design/torch_compile/",
+    view=VLLMEngine.of,
+)
+def compiled_again(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    Graphs that torch.compile makes in every container.
+
+    vLLM compiles the model when it starts, and loads what it compiled the next time, if that was
+    kept.
+    """
+    is_on = not engine.has("--enforce-eager")
+    is_said = any("vllm" in (each.path + each.volume.name) for each in engine.service.mounts)
+    if is_on and not is_said and not holding(engine, engine.cache_root):
+        yield Fault(
+            field="kernels",
+            what=f"what vLLM compiles is kept in {engine.cache_root}, which is in no Volume",
+            fix='write kernels=KernelCache("vllm-cache")',
+        )
+
+
+@rule(
+    "INF113", severity="error", source=f"vllm/config/speculative.py of {READ}", view=VLLMEngine.of
+)
+def drafts_refused(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    Speculative decoding that vLLM does not start with.
+
+    The parser takes any JSON object; a ValueError comes when the engine is configured.
+    """
+    given, known = engine.speculative, engine.release.known(SPECULATIVE)
+    method = engine.algorithm
+    if method is None:
+        return
+    if method not in known:
+        yield Fault(
+            field="speculative",
+            what=f"{method}: is no method of {engine.version}",
+            fix=_nearest(method, known),
+        )
+    elif method in DRAFTS and not given.get("model"):
+        yield Fault(
+            field="speculative",
+            what=f"{method}: has no draft model",
+            fix="write draft_model_path=, or use SpeculativeDecoding.mtp()",
+        )
+    elif method == "draft_model" and not engine.since("0.15.0"):
+        yield Fault(
+            field="speculative",
+            what=f"{engine.version} has no draft models but EAGLE's and their kin",
+            fix="use an image of 0.15.0 or newer, or another method",
+        )
+    elif not given.get("num_speculative_tokens") and method not in COUNTED_ITSELF:
+        yield Fault(
+            field="speculative",
+            what=f"{method}: the number of guessed tokens is not given",
+            fix="write num_steps=",
+            severity="warning" if given.get("model") else None,
+            why="vLLM takes it from the draft model's configuration, or ends where that has none.",
+        )
+
+
+@rule(
+    "INF114", severity="error", source=f"vllm/tool_parsers, reasoning: {READ}", view=VLLMEngine.of
+)
+def parser_not_known(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    A parser of tool calls or of reasoning that this release does not have.
+
+    Plugins may bring parsers, so the command line takes any word; the server ends with a KeyError
+    after that.
+    """
+    for flag, plugin in (
+        ("--tool-call-parser", "--tool-parser-plugin"),
+        ("--reasoning-parser", "--reasoning-parser-plugin"),
+    ):
+        word, known = engine.text(flag) or "none", engine.release.known(flag)
+        is_known = word.lower() == "none" or word in known
+        if not is_known and not engine.text(plugin):
+            yield Fault(what=f"{flag}: {engine.version} has no {word}", fix=_nearest(word, known))
+
+
+@rule(
+    "INF115",
+    severity="error",
+    source=f"validate_parsed_serve_args and FlexibleArgumentParser of {READ}",
+    view=VLLMEngine.of,
+)
+def refused_together(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    Flags that vLLM's parser takes and its checks refuse.
+
+    The server ends with an error before it loads the weights.
+    """
+    for flag, other in NEEDED:
+        if engine.has(flag) and not engine.parsed.values.get(other):
+            yield Fault(what=f"{flag}: needs {other}", fix=f"add {other}, or take {flag} out")
+    if engine.text("--model"):
+        yield Fault(
+            what="--model: is the model once more, which `vllm serve` is given as its first word",
+            fix="take it out",
+        )
+
+
+@rule("INF116", severity="warning", source=f"pydantic's dataclasses of {READ}", view=VLLMEngine.of)
+def field_not_known(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    A key in a flag's JSON that this release does not have.
+
+    Up to 0.15 vLLM leaves it unread, so the setting has no effect; of speculative decoding, and
+    later of all, it refuses the whole.
+    """
+    for flag in engine.parsed.values:
+        fields = engine.release.fields(flag)
+        for key in engine.settings(flag) if fields else ():
+            if key not in fields:
+                yield Fault(
+                    field="speculative" if flag == SPECULATIVE else "",
+                    what=f"{flag}: {engine.version} has no {key} in it",
+                    fix=_nearest(key, fields),
+                    severity="error" if flag == SPECULATIVE else None,
+                )
+
+
+@rule("INF117", severity="error", source=f"vllm/entrypoints of {READ}", view=VLLMEngine.of)
+def not_reachable(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    A server that Modal can't reach.
+
+    The container waits for /health on the service's port, over HTTP, until its time is up.
+    """
+    for flag, why in UNREACHABLE.items():
+        if engine.parsed.values.get(flag):
+            yield Fault(what=f"{flag}: {why}", fix="take it out")
+
+
+@rule("INF118", severity="info", source="vLLM's --config", view=VLLMEngine.of)
+def flags_in_a_file(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    Flags in a file of the image.
+
+    A plan neither checks nor compares them: a change in the file shows as a change of the image at
+    best.
+    """
+    if name := engine.text("--config"):
+        yield Fault(
+            what=f"--config: what stands in {name} is not seen",
+            fix="write its flags in VLLM(...)",
+        )
+
+
+@rule(
+    "INF119",
+    severity="error",
+    source="https://modal.com/docs/guide/existing-images; docker/Dockerfile of vLLM",
+    view=VLLMEngine.of,
+)
+def image_starts_itself(engine: VLLMEngine) -> Iterator[Fault]:
+    """
+    An image whose entry point is the server.
+
+    Modal starts its own process with the image's entry point, which has to run what it is given;
+    that of vLLM's image takes it for the name of a model.
+    """
+    cleared = any(step.method == "entrypoint" and step.args == ([],) for step in engine.image.steps)
+    if SERVING in (base_tag(engine.image) or "") and not cleared:
+        yield Fault(
+            field="image",
+            what=f"{base_tag(engine.image)} starts a server by itself",
+            fix="add .entrypoint([]) to the image",
+        )
+
+
+def _is_used(engine: VLLMEngine, path: str) -> bool:
+    """Whether weights or another cache lie in a mount."""
+    folders = (engine.hub[0], *(value for value in engine.env.values() if value.startswith("/")))
+    return any(f"{each}/".startswith(path.rstrip("/") + "/") for each in folders)
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.7)
+    if near:
+        return f"write {near[0]!r}, if that is meant"
+    few, more = ", ".join(known[:20]), len(known) - 20
+    return f"write one of {few}" + (f" and {more} more" if more > 0 else "")
+
+
+RULES: tuple[Rule, ...] = (
+    share_of_memory,
+    compiled_elsewhere,
+    compiled_again,
+    drafts_refused,
+    parser_not_known,
+    refused_together,
+    field_not_known,
+    not_reachable,
+    flags_in_a_file,
+    image_starts_itself,
+)

@@ -1,0 +1,113 @@
+"""vLLM in a service, as rules see it."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from components.rules.engine import Engine
+from infra.facts import caches
+
+SPECULATIVE = "--speculative-config"
+# Flags that say what a key of the speculative configuration says, from 0.30 on.
+SHORT = {
+    "method": "--spec-method",
+    "model": "--spec-model",
+    "num_speculative_tokens": "--spec-tokens",
+}
+
+
+class VLLMEngine(Engine):
+    """vLLM in a service."""
+
+    package = "vllm"
+    title = "vLLM"
+    tp_flag = "--tensor-parallel-size"
+    requests_flag = "--max-num-seqs"
+    example = "vllm/vllm-openai:v0.33.0"
+
+    @cached_property
+    def speculative(self) -> Mapping[str, Any]:
+        """The configuration of speculative decoding; empty: there is none."""
+        given = self.settings(SPECULATIVE)
+        short = {key: value for key, flag in SHORT.items() if (value := self.text(flag))}
+        return {**given, **short}
+
+    def settings(self, flag: str) -> Mapping[str, Any]:
+        """The JSON object behind a flag, with underscores in its keys as vLLM reads them."""
+        try:
+            found = json.loads(self.text(flag) or "{}")
+        except ValueError:
+            return {}  # the parser has refused it
+        return (
+            {key.replace("-", "_"): found[key] for key in found} if isinstance(found, dict) else {}
+        )
+
+    @property
+    def draft(self) -> tuple[str | None, str | None]:
+        """The draft model's repository and its commit."""
+        name, revision = self.speculative.get("model"), self.speculative.get("revision")
+        return (name, revision) if isinstance(name, str) and "/" in name else (None, None)
+
+    @property
+    def algorithm(self) -> str | None:
+        """The method; with a draft model alone vLLM looks at its configuration."""
+        if not self.speculative:
+            return None
+        return str(self.speculative.get("method") or "draft_model")
+
+    @property
+    def pp(self) -> int:
+        """Groups of layers that GPUs share."""
+        return self.number("--pipeline-parallel-size") or 1
+
+    @property
+    def dp(self) -> int:
+        """Copies of the model."""
+        return self.number("--data-parallel-size") or 1
+
+    @property
+    def no_prefix_cache(self) -> str | None:
+        """The flag that switches the prefix cache off; it is on by default."""
+        is_off = self.parsed.values.get("--enable-prefix-caching") is False
+        return "--no-enable-prefix-caching" if is_off else None
+
+    @property
+    def graphs(self) -> int | None:
+        """
+        The largest batch that CUDA graphs are captured for.
+
+        vLLM counts tokens, and a request has as many as are guessed and one more.
+        """
+        given = {**self.settings("--compilation-config"), **self._graph_flags()}
+        sizes = given.get("cudagraph_capture_sizes") or []
+        largest = given.get("max_cudagraph_capture_size") or max(map(int, sizes), default=0)
+        guessed = self.speculative.get("num_speculative_tokens") or 0
+        return int(largest) // (1 + int(guessed)) or None
+
+    def _graph_flags(self) -> dict[str, Any]:
+        flags = ("--cudagraph-capture-sizes", "--max-cudagraph-capture-size")
+        values = self.parsed.values
+        return {flag[2:].replace("-", "_"): values[flag] for flag in flags if flag in values}
+
+    @property
+    def share(self) -> float:
+        """The part of each GPU's memory that vLLM takes."""
+        default = self.release.default("--gpu-memory-utilization")
+        given = self.text("--gpu-memory-utilization")
+        return float(given or str(default))
+
+    @property
+    def cache_root(self) -> str:
+        """Where it keeps what torch.compile makes."""
+        cache, home = "torch.compile", self.env.get("XDG_CACHE_HOME")
+        default = caches.default("vllm", cache, self.release.version) or ""
+        moved = f"{home}/vllm" if home else default
+        return self.env.get(caches.variable("vllm", cache)) or moved
+
+    @property
+    def hub(self) -> tuple[str, str | None]:
+        """The folder of the model's files; a flag of vLLM's goes before the Hub's variables."""
+        if folder := self.text("--download-dir"):
+            return folder, "--download-dir"
+        return super().hub

@@ -1,0 +1,217 @@
+"""`infra probe`: calls a deployed service as its users do."""
+
+import asyncio
+import json
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from infra.commands.options import ENVIRONMENT, JSON, TARGET, Seconds, last_if_none
+from infra.commands.probe_screen import Waiting, bar, streamed
+from infra.errors import InfraError, UsageError
+
+if TYPE_CHECKING:
+    from infra.probing.load import Tally
+    from infra.probing.probe import Probe
+    from infra.probing.readiness import Ready
+    from infra.probing.report import Chats
+    from infra.probing.services import Service
+
+Named = tuple["Service", dict[str, str]]  # with the headers that its proxy wants to see
+
+_PROMPT = "What does a key-value cache do for a language model?"
+_DURATION = 30.0  # seconds
+_AT_LEAST_ONE = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("words", metavar="[STACK] [SERVICE]", nargs=-1)
+@TARGET
+@ENVIRONMENT
+@click.option("--url", help="Call this address in place of a stack's service.")
+@click.option("--prompt", default=_PROMPT, show_default=True, help="What to ask.")
+@click.option(
+    "--max-tokens", type=_AT_LEAST_ONE, default=256, show_default=True, help="Of each answer."
+)
+@click.option(
+    "--timeout",
+    type=Seconds(),
+    help="How long to wait for a replica; by default the service's startup_timeout.",
+)
+@click.option("--concurrency", type=_AT_LEAST_ONE, help="Then ask so many at once, on and on.")
+@click.option("--duration", type=Seconds(), help="For how long; by default 30s.")
+@JSON
+def command(
+    words: tuple[str, ...],
+    target: str | None,
+    environment: str | None,
+    url: str | None,
+    prompt: str,
+    max_tokens: int,
+    timeout: float | None,
+    concurrency: int | None,
+    duration: float | None,
+    as_json: bool,
+) -> int:
+    """
+    Call a deployed service as its users do, and measure what they see.
+
+    Waits for a replica, streams a chat, goes on with it to see whether its turns meet one replica,
+    and with --concurrency puts load on it. STACK is that of the last plan unless given; SERVICE
+    may be left out where only one is deployed.
+
+    A server behind Modal's proxy token takes it from MODAL_PROXY_TOKEN_ID and
+    MODAL_PROXY_TOKEN_SECRET. Times in JSON are in seconds.
+    """
+    import gc
+
+    from infra.probing import report
+    from infra.probing.failures import Failed
+    from infra.probing.load import Tally
+    from infra.probing.probe import Probe
+
+    gc.enable()  # unlike other commands, this one may go on for hours
+    _check_times(timeout, concurrency, duration)
+    if url is None:
+        service, headers = _deployed(words, target, environment, quiet=as_json)
+    else:
+        service, headers = _at(url, words, target, environment)
+    probe = Probe(service=service, headers=headers, prompt=prompt, max_tokens=max_tokens)
+    tally = Tally() if concurrency else None
+    try:
+        chats = _meet(probe, timeout or service.startup_timeout, quiet=as_json)
+        if tally is not None and concurrency:
+            _strain(probe, chats, concurrency, duration or _DURATION, tally, quiet=as_json)
+    except Failed as failed:
+        raise InfraError(f"{service.name or service.url}: {failed.so}; {failed.advice}") from failed
+    if as_json:
+        click.echo(json.dumps(report.document(chats, tally, concurrency), indent=2))
+    return 0 if tally is None or tally.answers else InfraError.exit_code
+
+
+def _check_times(timeout: float | None, concurrency: int | None, duration: float | None) -> None:
+    for option, seconds in (("--timeout", timeout), ("--duration", duration)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise UsageError(
+                f"{option}: {seconds:g} is no time to wait; more than 0s is allowed; write 30s"
+            )
+    if duration is not None and concurrency is None:
+        raise UsageError(
+            "--duration: there is no load without a number of requests at once; both are allowed; "
+            "write --concurrency 8, too"
+        )
+
+
+def _deployed(
+    words: tuple[str, ...], target: str | None, environment: str | None, *, quiet: bool
+) -> Named:
+    """The service that the stack and its deployment name."""
+    from infra import local
+    from infra.connection import LOCAL_ROOT
+    from infra.probing.services import find
+    from infra.project import open_project
+    from infra.runtime.client import proxy_headers
+    from infra.session import session
+
+    stack_word, name = _split(words)
+    stack_file, target, environment = last_if_none(stack_word, target, environment)
+    project = open_project(stack_file)
+    with session(target, environment or project.environment, quiet=quiet) as there:
+        live = there.read_project(project)
+        if live.target == "local" and local.running(LOCAL_ROOT) is None:
+            raise InfraError(
+                f"{LOCAL_ROOT}: no rehearsal is running here; one is needed to call a service; "
+                "run `infra local up`"
+            )
+        found = find(live, stack=project.stack.name, stack_file=str(stack_file), name=name)
+        # A running rehearsal puts its own token into the environment for as long as this lasts.
+        return found, proxy_headers() if found.wants_token else {}
+
+
+def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None]:
+    """The stack file and the service's name, of which each may be missing."""
+    match words:
+        case ():
+            return None, None
+        case (word,):
+            return (Path(word), None) if word.endswith(".py") else (None, word)
+        case (stack_file, name):
+            return Path(stack_file), name
+    raise UsageError(
+        f"infra probe {' '.join(words)}: there are {len(words)} names; a stack file and one "
+        "service are allowed; probe one service after the other"
+    )
+
+
+def _at(url: str, words: tuple[str, ...], target: str | None, environment: str | None) -> Named:
+    """The service at an address, whoever has deployed it."""
+    from infra.probing.services import Service
+    from infra.runtime.client import proxy_headers
+
+    if words or target or environment:
+        raise UsageError(
+            "--url: an address says all; it is allowed without a stack, a service, --target and "
+            "--env; take these out"
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise UsageError(
+            f"--url: {url!r} is no address of a service; http://HOST:PORT and https://HOST are "
+            "allowed, without a path; mend it"
+        )
+    # A secret does not travel in the clear.
+    is_private = parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return Service(url=url), proxy_headers() if is_private else {}
+
+
+def _meet(probe: "Probe", timeout: float, *, quiet: bool) -> "Chats":
+    """Wait and chat; on the screen as it happens, unless it is to be quiet."""
+    from infra.probing import report
+
+    waiting = Waiting()
+
+    def is_ready(ready: "Ready") -> None:
+        waiting.end()
+        if not quiet:
+            click.echo(report.ready_text(ready) + "\n")
+
+    if not quiet:
+        click.echo(report.title(probe.service))
+    try:
+        with nullcontext() if quiet else streamed() as show:
+            chats = asyncio.run(
+                probe.meet(timeout=timeout, waits=waiting.tell, is_ready=is_ready, show=show)
+            )
+    finally:
+        waiting.end()
+    if not quiet:
+        click.echo("\n" + report.chats_text(chats))
+    return chats
+
+
+def _strain(
+    probe: "Probe",
+    chats: "Chats",
+    concurrency: int,
+    duration: float,
+    tally: "Tally",
+    *,
+    quiet: bool,
+) -> None:
+    """Put load on the service; whoever interrupts it gets the figures so far."""
+    from infra.probing import report
+
+    try:
+        with bar(duration) as tell:
+            asyncio.run(
+                probe.strain(
+                    chats, concurrency=concurrency, duration=duration, tally=tally, tell=tell
+                )
+            )
+    finally:
+        if not quiet:
+            click.echo("\n" + report.load_text(tally, concurrency))

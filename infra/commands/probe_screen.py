@@ -1,0 +1,84 @@
+"""What `infra probe` shows while it happens."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.commands.options import style
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from infra.probing.answer import Show
+    from infra.probing.load import Tally
+
+
+class Waiting:
+    """Why there is no answer yet; on a terminal, with a clock."""
+
+    def __init__(self) -> None:
+        self._clock: Progress | None = None
+
+    def tell(self, why: str) -> None:
+        """A new reason."""
+        click.echo(f"waiting: {why}", err=True)
+        if self._clock is None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+
+            columns = (SpinnerColumn(), TimeElapsedColumn())
+            self._clock = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._clock.add_task("")
+            self._clock.start()
+
+    def end(self) -> None:
+        """It is over, or given up."""
+        if self._clock:
+            self._clock.stop()
+
+
+@contextmanager
+def streamed() -> Iterator["Show"]:
+    """Text as it comes, reasoning set apart; nothing in it does anything to the terminal."""
+    paint = style()
+    before: bool | None = None
+
+    def show(piece: str, is_reasoning: bool) -> None:
+        nonlocal before
+        text = "".join(letter for letter in piece if letter.isprintable() or letter in "\n\t")
+        if before and not is_reasoning:
+            click.echo()
+        before = is_reasoning
+        click.echo(paint(text, "bright_black") if is_reasoning else text, nl=False)
+
+    try:
+        yield show
+    finally:
+        if before is not None:
+            click.echo()
+
+
+@contextmanager
+def bar(duration: float) -> Iterator[Callable[["Tally"], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=duration)
+
+        def tell(tally: "Tally") -> None:
+            failed = tally.failures.total()
+            answers = f"{tally.answers} answers" + (f", {failed} failed" if failed else "")
+            is_over = tally.seconds >= duration
+            what = f"{answers}, waiting for the last" if is_over else answers
+            progress.update(task, completed=min(tally.seconds, duration), description=what)
+
+        yield tell

@@ -1,0 +1,1 @@
+"""What a caller finds out of a deployed service."""

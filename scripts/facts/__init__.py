@@ -1,0 +1,1 @@
+"""How the facts about engines are read from their releases."""

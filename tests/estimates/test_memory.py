@@ -1,0 +1,263 @@
+"""What fits into a GPU's memory: cases that were reckoned by hand."""
+
+import pytest
+from estimate_samples import LLAMA_70B, estimate, memory, sizes
+
+from components import ModelFacts, SpeculativeDecoding
+from infra.facts.model_config import model_facts
+
+QWEN = "Qwen/Qwen3-8B-FP8"
+NEMOTRON = "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4"
+EAGLE3 = SpeculativeDecoding.eagle3(
+    "Tengyunw/qwen3_8b_eagle3", num_steps=6, eagle_topk=10, num_draft_tokens=32
+)
+H100 = 81_559 * 2**20  # bytes
+# Public figures of DeepSeek-V3: 61 layers of latent attention and one of its own drafts.
+DEEPSEEK = model_facts(
+    {
+        "architectures": ["DeepseekV3ForCausalLM"],
+        "hidden_size": 7168,
+        "kv_lora_rank": 512,
+        "qk_rope_head_dim": 64,
+        "num_attention_heads": 128,
+        "num_key_value_heads": 128,
+        "num_hidden_layers": 61,
+        "num_nextn_predict_layers": 1,
+        "max_position_embeddings": 163840,
+        "quantization_config": {"quant_method": "fp8"},
+    },
+    "config.json",
+    weight_bytes=688_000_000_000,
+)
+# Public figures of Nemotron 3 Nano 30B-A3B: 6 layers of 52 have attention, 23 a state.
+NANO = ModelFacts(
+    weight_bytes=63_000_000_000,
+    layers=52,
+    attention_layers=6,
+    heads=32,
+    kv_heads=2,
+    head_size=128,
+    state_bytes=49_082_368,
+    context_length=262144,
+    is_hybrid=True,
+)
+
+
+def test_qwen_on_one_gpu() -> None:
+    """Ten requests of 32,768 tokens of 2 x 8 heads x 128 x 36 layers x 2 bytes, and what fits."""
+    fit = memory(
+        model=QWEN,
+        routing={"target_inputs": 10},
+        flags={"mem_fraction_static": 0.8, "context_length": 32768},
+    )
+    static = int(H100 * 0.8)
+    token = 2 * 8 * 128 * 36 * 2
+    assert token == 147_456
+    assert fit.capacity == H100 == 85_520_809_984
+    assert sizes(fit) == {
+        "weights": 9_440_000_000,
+        "KV cache": token * 32768 * 10,
+        "reserve": H100 - static,
+    }
+    assert fit.free == static - 9_440_000_000 - 48_318_382_080 == 10_658_265_907
+    assert (fit.context, fit.concurrency) == (32768, 10)
+    # 58.98 GB are for tokens: 39,996 of each of ten requests, or twelve requests of 32,768
+    assert (fit.largest_context, fit.largest_concurrency) == (39_996, 12)
+    assert fit.items[0].note == "~9.4 GB on one GPU"
+
+
+def test_two_gpus_share_it() -> None:
+    """Half of the weights and of the heads are on each; the model's own context is the limit."""
+    fit = memory(
+        model=QWEN,
+        gpu="H100!:2",
+        routing={"target_inputs": 10},
+        flags={"mem_fraction_static": 0.8},
+    )
+    assert sizes(fit)["weights"] == 4_720_000_000
+    assert sizes(fit)["KV cache"] == 73_728 * 40_960 * 10
+    assert fit.largest_context == 40_960
+
+
+def test_a_draft_is_beside_the_rest_up_to_0_5_13() -> None:
+    """An early release reserves 2 GiB for the draft, and it takes nothing of the fraction."""
+    early = {"model": QWEN, "version": "0.5.6.post2", "routing": {"target_inputs": 10}}
+    plain, drafting = memory(**early), memory(**early, speculative=EAGLE3)
+    assert sizes(drafting).keys() == {"weights", "KV cache", "reserve"}
+    assert sizes(drafting)["KV cache"] == sizes(plain)["KV cache"]
+    more = (sizes(drafting)["reserve"] or 0) - (sizes(plain)["reserve"] or 0)
+    assert abs(more - 2 * 2**30) <= 1
+    assert drafting.items[-1].note == (
+        "SGLang's own: activations, CUDA graphs, the draft model (~0.8 GB)"
+    )
+
+
+def test_a_draft_is_within_the_fraction_since_0_5_14() -> None:
+    """Its weights are an item, and its one layer is a 37th in the KV cache."""
+    fit = memory(model=QWEN, speculative=EAGLE3, routing={"target_inputs": 10})
+    assert sizes(fit)["draft model"] == 800_000_000
+    assert sizes(fit)["KV cache"] == 2 * 8 * 128 * 37 * 2 * 40_960 * 10
+    assert fit.items[1].note == "~Tengyunw/qwen3_8b_eagle3"
+
+
+def test_a_draft_of_unknown_size_is_not_guessed() -> None:
+    """Where neither its size nor its layers are known, nothing is said of what is left."""
+    draft = SpeculativeDecoding.eagle3("some/draft", num_steps=3, eagle_topk=1, num_draft_tokens=4)
+    fit = memory(model=QWEN, speculative=draft, routing={"target_inputs": 10})
+    assert (sizes(fit)["draft model"], sizes(fit)["KV cache"], fit.free) == (None, None, None)
+    assert "layers of some/draft is not known" in [item.note for item in fit.items]
+
+
+def test_nemotron_is_not_guessed() -> None:
+    """What no source states is named; the room that is left for it is told."""
+    fit = memory(
+        model=NEMOTRON,
+        version="0.5.11",
+        gpu="B200:4",
+        speculative=SpeculativeDecoding.mtp(num_steps=5, eagle_topk=1, num_draft_tokens=6),
+        routing={"target_inputs": 16},
+        flags={
+            "context_length": 262144,
+            "mem_fraction_static": 0.85,
+            "disable_radix_cache": True,
+            "kv_cache_dtype": "fp8_e4m3",
+        },
+    )
+    found = {item.name: (item.bytes, item.note) for item in fit.items}
+    assert found["weights"] == (77_500_000_000, "~310.0 GB on 4 GPUs")
+    assert found["KV cache"] == (None, "attention_layers, kv_heads, head_size are not known")
+    assert found["states"] == (None, "state_bytes is not known")
+    assert (fit.free, fit.largest_context, fit.largest_concurrency) == (None, None, None)
+    assert fit.notes == (
+        "85.9 GB per GPU are left for what is not known; `infra model pull "
+        "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4` fetches it",
+    )
+
+
+def test_latent_attention_is_on_every_gpu() -> None:
+    """DeepSeek-V3 keeps 576 numbers of a token in each of 61 layers, whole on each GPU."""
+    fit = memory(facts=DEEPSEEK, gpu="H200:8", routing={"target_inputs": 32})
+    assert sizes(fit)["weights"] == 86_000_000_000
+    assert sizes(fit)["KV cache"] == 576 * 61 * 2 * 163_840 * 32
+    drafting = memory(
+        facts=DEEPSEEK,
+        gpu="H200:8",
+        routing={"target_inputs": 32},
+        speculative=SpeculativeDecoding.mtp(),
+    )
+    assert sizes(drafting).keys() == sizes(fit).keys()  # its draft is a part of its weights
+    assert sizes(drafting)["KV cache"] == 576 * 62 * 2 * 163_840 * 32
+
+
+def test_data_parallel_attention_divides_the_requests() -> None:
+    """Each of eight GPUs keeps the tokens of an eighth of the requests."""
+    fit = memory(
+        facts=DEEPSEEK,
+        gpu="H200:8",
+        version="0.5.21",
+        routing={"target_inputs": 32},
+        flags={"dp_size": 8, "enable_dp_attention": True},
+    )
+    assert sizes(fit)["KV cache"] == 576 * 61 * 2 * 163_840 * 4
+    assert fit.items[0].note.endswith("at least, as each GPU has its own copy of the attention's")
+
+
+def test_llama_on_four_gpus() -> None:
+    """70B in 16 bits on four A100s, with the fraction that SGLang takes itself."""
+    fit = memory(facts=LLAMA_70B, gpu="A100-80GB:4", routing={"max_inputs": 8})
+    # 81,920 MiB; 512 + 1.5 x 8192 + 2 x 512 + 4/8 x 1024 MiB are reserved
+    reserve = (512 + 12_288 + 1024 + 512) * 2**20
+    assert abs((sizes(fit)["reserve"] or 0) - reserve) <= 1
+    assert sizes(fit)["weights"] == 35_276_853_248
+    assert sizes(fit)["KV cache"] == 2 * 2 * 128 * 80 * 2 * 131_072 * 8
+    assert fit.free is not None and fit.free < 0
+    assert fit.largest_context is not None and fit.largest_context < 131_072
+    assert "SGLang starts, and lets requests wait for which the KV cache has no room" in fit.notes
+
+
+def test_weights_that_leave_nothing() -> None:
+    """Where weights alone are more than their share, no context and no request fits."""
+    fit = memory(facts=LLAMA_70B, gpu="H100!", routing={"target_inputs": 1})
+    assert (fit.largest_context, fit.largest_concurrency) == (0, 0)
+    assert fit.notes == ("SGLang does not start: there is no room for a KV cache",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "share"),
+    [("auto", 64), ("bf16", 64), ("fp8_e5m2", 32), ("fp8_e4m3", 32), ("mxfp8", 33), ("nvfp4", 18)],
+)
+def test_the_type_of_the_cache(dtype: str, share: int) -> None:
+    """16, 8 and 4 bits a number, the last two kinds with the scales of their blocks."""
+    fit = memory(
+        facts=LLAMA_70B,
+        gpu="B200:2",
+        routing={"target_inputs": 1},
+        flags={"kv_cache_dtype": dtype, "context_length": 1000},
+    )
+    assert sizes(fit)["KV cache"] == 2 * 4 * 128 * 80 * share // 32 * 1000
+
+
+def test_the_quantisation_may_ask_for_the_cache_s_type() -> None:
+    """Without the flag, the model's own wish holds; with it, the flag."""
+    wish = LLAMA_70B.over(ModelFacts(kv_dtype="fp8"))
+    flags = {"context_length": 1000}
+    asked = {"facts": wish, "gpu": "B200:2", "routing": {"target_inputs": 1}}
+    assert sizes(memory(**asked, flags=flags))["KV cache"] == 81_920 * 1000
+    flags |= {"kv_cache_dtype": "bf16"}
+    assert sizes(memory(**asked, flags=flags))["KV cache"] == 163_840 * 1000
+
+
+def test_more_gpus_than_heads() -> None:
+    """A GPU has at least one head; two GPUs then have the same one."""
+    few = ModelFacts(kv_heads=2).over(LLAMA_70B)
+    asked = {"facts": few, "routing": {"target_inputs": 1}, "flags": {"context_length": 1000}}
+    one, two = (memory(**asked, gpu=f"H200:{count}") for count in (2, 8))
+    assert sizes(one)["KV cache"] == sizes(two)["KV cache"] == 2 * 1 * 128 * 80 * 2 * 1000
+
+
+def test_states_of_a_hybrid() -> None:
+    """With the prefix cache a request has three states; without, one, and one per guessed token."""
+    asked = {"facts": NANO, "routing": {"target_inputs": 10}, "gpu": "H200:2"}
+    state = 49_082_368 // 2
+    assert sizes(memory(**asked))["states"] == 3 * 10 * state
+    guessing = SpeculativeDecoding.mtp(num_steps=3, eagle_topk=1, num_draft_tokens=4)
+    fit = memory(**asked, speculative=guessing, flags={"disable_radix_cache": True})
+    # SGLang's own limit with guesses is 48 requests, and it has room for all of them
+    assert sizes(fit)["states"] == 48 * (1 + 4) * state
+    limited = memory(
+        **asked,
+        speculative=guessing,
+        flags={"disable_radix_cache": True, "max_running_requests": 10},
+    )
+    assert sizes(limited)["states"] == 10 * (1 + 4) * state
+
+
+def test_what_is_asked_at_once() -> None:
+    """The engine's limit is before what Modal aims at, that before what Modal allows."""
+    asked = {"facts": LLAMA_70B, "gpu": "B200:2"}
+    routing = {"target_inputs": 6, "max_inputs": 9}
+    assert memory(**asked, routing=routing).concurrency == 6
+    limited = memory(**asked, routing=routing, flags={"max_running_requests": 4})
+    assert limited.concurrency == 4
+    assert memory(**asked, routing={"max_inputs": 9}).concurrency == 9
+    unlimited = memory(**asked)
+    assert (unlimited.concurrency, unlimited.free) == (None, None)
+    assert unlimited.largest_concurrency is not None
+    assert "the number of requests is not known" in unlimited.items[1].note
+
+
+def test_suffixes_of_numbers_are_read() -> None:
+    """SGLang reads 128Ki as 131,072."""
+    asked = {"facts": LLAMA_70B, "gpu": "B200:2", "routing": {"target_inputs": 1}}
+    assert memory(**asked, flags={"context_length": "128Ki"}).context == 131_072
+
+
+def test_windows_are_told() -> None:
+    """Layers with a window are reckoned whole, and the plan says so."""
+    fit = memory(facts=ModelFacts(sliding_layers=40).over(LLAMA_70B), gpu="B200:2")
+    assert "layers that look back over a window only are reckoned whole: at the most" in fit.notes
+
+
+def test_a_gpu_of_unknown_memory() -> None:
+    """Where the GPU's memory is not known, nothing is said of the fit."""
+    assert estimate(facts=LLAMA_70B, gpu="RTX-PRO-6000").memory is None

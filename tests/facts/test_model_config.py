@@ -1,0 +1,214 @@
+"""A model's config.json becomes its figures, whatever its form, or an error with what is odd."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.errors import InfraError
+from infra.facts.model_config import KEYS, model_facts, relevant
+from infra.facts.models import FIGURES
+
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 8192,
+    "num_attention_heads": 64,
+    "num_hidden_layers": 80,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131072,
+    "rope_scaling": {"factor": 8.0, "rope_type": "llama3"},
+}
+DEEPSEEK = {
+    "architectures": ["DeepseekV3ForCausalLM"],
+    "hidden_size": 7168,
+    "kv_lora_rank": 512,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "num_attention_heads": 128,
+    "num_key_value_heads": 128,
+    "num_hidden_layers": 61,
+    "num_nextn_predict_layers": 1,
+    "max_position_embeddings": 163840,
+    "rope_scaling": {"factor": 40, "original_max_position_embeddings": 4096, "type": "yarn"},
+    "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]},
+}
+# As published for Nemotron 3 Nano 30B-A3B.
+NANO = {
+    "architectures": ["NemotronHForCausalLM"],
+    "conv_kernel": 4,
+    "head_dim": 128,
+    "hidden_size": 2688,
+    "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+    "mamba_head_dim": 64,
+    "mamba_num_heads": 64,
+    "max_position_embeddings": 262144,
+    "n_groups": 8,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 52,
+    "num_key_value_heads": 2,
+    "ssm_state_size": 128,
+}
+NEXT = {
+    "architectures": ["Qwen3NextForCausalLM"],
+    "full_attention_interval": 4,
+    "head_dim": 256,
+    "hidden_size": 2048,
+    "linear_conv_kernel_dim": 4,
+    "linear_key_head_dim": 128,
+    "linear_num_key_heads": 16,
+    "linear_num_value_heads": 32,
+    "linear_value_head_dim": 128,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 48,
+    "num_key_value_heads": 2,
+}
+OSS = {
+    "architectures": ["GptOssForCausalLM"],
+    "head_dim": 64,
+    "layer_types": ["sliding_attention", "full_attention"] * 18,
+    "num_attention_heads": 64,
+    "num_hidden_layers": 36,
+    "num_key_value_heads": 8,
+}
+CONFIGS = [LLAMA, DEEPSEEK, NANO, NEXT, OSS]
+
+
+def test_a_dense_model() -> None:
+    """Sizes are taken, a head's is worked out; Llama's scaling of positions adds no context."""
+    found = model_facts(LLAMA, "config.json", weight_bytes=141_107_412_992)
+    assert (found.layers, found.kv_layers, found.heads, found.kv_heads) == (80, 80, 64, 8)
+    assert (found.head_size, found.context_length) == (8192 // 64, 131072)
+    assert (found.weight_bytes, found.is_hybrid, found.quantization) == (
+        141_107_412_992,
+        False,
+        None,
+    )
+    assert found.source("layers") == "config.json"
+
+
+def test_latent_attention() -> None:
+    """A model with latent attention keeps 512 + 64 numbers of a token, and no heads."""
+    found = model_facts(DEEPSEEK, "config.json")
+    assert (found.latent_size, found.head_size, found.draft_layers) == (576, None, 1)
+    assert (found.quantization, found.context_length) == ("fp8", 163840)
+
+
+def test_an_index_is_not_reckoned() -> None:
+    """What a model with an index beside its latent attention keeps is left unknown."""
+    found = model_facts({**DEEPSEEK, "index_head_dim": 128}, "config.json")
+    assert (found.latent_size, found.head_size) == (None, None)
+
+
+def test_mamba() -> None:
+    """Of 52 layers 6 have attention; 23 have a state, whose size is Mamba2's."""
+    found = model_facts(NANO, "config.json")
+    assert (found.is_hybrid, found.layers, found.attention_layers) == (True, 52, 6)
+    convolution = (64 * 64 + 2 * 8 * 128) * 3 * 2
+    assert found.state_bytes == 23 * (convolution + 64 * 64 * 128 * 4) == 49_082_368
+
+
+def test_linear_attention() -> None:
+    """Every fourth layer has attention, the others a state."""
+    found = model_facts(NEXT, "config.json")
+    assert (found.is_hybrid, found.layers, found.attention_layers) == (True, 48, 12)
+    convolution = (32 * 128 + 2 * 16 * 128) * 3 * 2
+    assert found.state_bytes == 36 * (convolution + 32 * 128 * 128 * 4)
+
+
+def test_windows() -> None:
+    """Layers with a window are counted, and are no states."""
+    found = model_facts(OSS, "config.json")
+    assert (found.is_hybrid, found.sliding_layers, found.kv_layers) == (False, 18, 36)
+
+
+def test_a_model_with_pictures() -> None:
+    """The language model's sizes are in a part of the file."""
+    found = model_facts(
+        {"architectures": ["Qwen3VLForConditionalGeneration"], "text_config": LLAMA}, "config.json"
+    )
+    assert (found.architecture, found.layers) == ("Qwen3VLForConditionalGeneration", 80)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "method", "kv_dtype"),
+    [
+        ({"quant_method": "awq"}, "awq", None),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "modelopt_fp4", None),
+        (
+            {
+                "quant_method": "modelopt",
+                "quant_algo": "FP8",
+                "kv_cache_scheme": {"num_bits": 8, "type": "float"},
+            },
+            "modelopt_fp8",
+            "fp8",
+        ),
+    ],
+)
+def test_quantization(quantization: dict[str, Any], method: str, kv_dtype: str | None) -> None:
+    """The method is in SGLang's words; some ask for the KV cache's type, too."""
+    found = model_facts({**LLAMA, "quantization_config": quantization}, "config.json")
+    assert (found.quantization, found.kv_dtype) == (method, kv_dtype)
+
+
+def test_everything_odd_is_told_at_once() -> None:
+    """The error names each odd value, and the file."""
+    odd = {
+        "architectures": ["Llama"],
+        "num_hidden_layers": "many",
+        "num_attention_heads": True,
+        "hybrid_override_pattern": "\x1b[2J",
+    }
+    with pytest.raises(InfraError) as refused:
+        model_facts(odd, "models/odd.json")
+    said = str(refused.value)
+    assert said.startswith("models/odd.json: ")
+    for name in ("num_hidden_layers", "num_attention_heads", "hybrid_override_pattern"):
+        assert name in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("data", [[], "text", None, {}, {"layers": 3}])
+def test_what_is_no_config_is_refused(data: Any) -> None:
+    """A file of another kind is not taken for a model without figures."""
+    with pytest.raises(InfraError, match=r"odd.json: is no config.json of a model"):
+        model_facts(data, "odd.json")
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(KEYS)), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(base=st.sampled_from(CONFIGS), odd=st.dictionaries(st.sampled_from(sorted(KEYS)), values))
+def test_no_file_can_break_it(base: dict[str, Any], odd: dict[str, Any]) -> None:
+    """Whatever stands in a file, it becomes figures in their ranges, or an error that names it."""
+    try:
+        found = model_facts({**base, **odd}, "odd.json")
+    except InfraError as refused:
+        assert str(refused).startswith("odd.json: ")
+        assert str(refused).isprintable()
+    else:
+        assert all(str(getattr(found, figure)).isprintable() for figure in FIGURES)
+
+
+@given(
+    base=st.sampled_from(CONFIGS),
+    more=st.dictionaries(st.sampled_from([*sorted(KEYS), "bos_token_id", "vocab_size"]), values),
+)
+def test_what_is_kept_is_all_that_is_read(base: dict[str, Any], more: dict[str, Any]) -> None:
+    """A file cut down to what is read gives the same figures, or the same error."""
+
+    def outcome(config: dict[str, Any]) -> object:
+        try:
+            return model_facts(config, "config.json")
+        except InfraError as refused:
+            return str(refused)
+
+    config = {**base, **more}
+    assert outcome(relevant(config)) == outcome(config)

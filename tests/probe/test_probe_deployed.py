@@ -1,0 +1,75 @@
+"""What was deployed to a rehearsal is called under the URL that it has there."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+STACK = """
+from components import ImageSpec, InferenceService, RoutingPolicy
+from infra import App, Stack
+
+def chat(name, front_door):
+    return InferenceService(
+        name=name,
+        model="Qwen/Qwen3-8B-FP8",
+        gpu="H100!",
+        image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").entrypoint([]),
+        routing=RoutingPolicy(region="us-east", target_inputs=10, front_door=front_door),
+        startup_timeout=900,
+    )
+
+stack = Stack("dev", apps=[App("chats", [chat("open", "http_server"), chat("closed", "server")])])
+"""
+
+
+@pytest.fixture(name="infra")
+def _infra(environ: dict[str, str], tmp_path: Path) -> Iterator[Run]:
+    """Runs `infra` in a folder with a stack; a rehearsal that it has started ends with the test."""
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "dev.py").write_text(STACK)
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "infra.cli", *arguments],
+            cwd=tmp_path,
+            env={**environ, "INFRA_SIMULATED_SPEED": "off"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    yield run
+    assert run("local", "down").returncode == 0
+
+
+def test_services_of_a_rehearsal(infra: Run) -> None:
+    """Each is called where it answers, from no replica on, with the token that its door wants."""
+    nothing = infra("probe", "stacks/dev.py", "open")
+    assert "Error: .infra/local: no rehearsal is running here; " in nothing.stderr
+    assert infra("local", "up", "--detach").returncode == 0
+    assert infra("plan", "stacks/dev.py").returncode == 0
+    applied = infra("apply", "--yes")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    several = infra("probe")
+    assert several.returncode == 64
+    assert "2 services are deployed, and a probe starts replicas" in several.stderr
+    urls = json.loads(infra("outputs", "--json").stdout)
+    for name in ("open", "closed"):
+        result = infra("probe", name, "--json")
+        assert result.returncode == 0, result.stderr
+        assert "waiting: it answers 503: modal-http: no container is ready" in result.stderr
+        document = json.loads(result.stdout)
+        assert document["url"] == urls[name]["value"]
+        assert (document["target"], document["stack"], document["service"]) == (
+            "local",
+            "dev",
+            name,
+        )
+        assert document["same_replica"] is True
