@@ -68,12 +68,13 @@ async def apply(
     return live
 
 
-async def read(plan: Plan, target: "Target") -> Live:
-    """What is deployed of the plan's Apps."""
+async def read(plan: Plan, target: "Target", *, rates: bool = False) -> Live:
+    """What is deployed of the plan's Apps, and what computing costs if that is asked for."""
     return await target.read(
         plan.stack,
         apps=[app.app for app in plan.apps],
         known=[app.artifact.manifest for app in plan.apps if app.artifact],
+        rates=rates,
     )
 
 

@@ -1,19 +1,18 @@
-"""A plan or a state in, its text for people out; nothing is decided here."""
+"""A plan in, its text for people out; nothing is decided here."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from infra.cost import cost
 from infra.diff import Action, Change, FieldChange
+from infra.display_cost import cost_text, floor_text
+from infra.display_findings import findings_text
+from infra.display_state import deployment_text, outputs_text, where_text
 from infra.drift import Drift
 from infra.generated import unified_diff
-from infra.live import Deployment, Live, outputs
-from infra.past import Version
+from infra.live import Live
 from infra.plan import Plan
-from infra.spell import one_line
+from infra.text import Style, ago, plain, table, value_text
 from infra.tiers import REPLACE, gravest
-
-Style = Callable[[str, str], str]  # a text and the name of its colour in, the text to print out
 
 COLOURS = {
     Action.DELETE: "red",
@@ -22,13 +21,7 @@ COLOURS = {
     Action.CREATE: "green",
     Action.FORGET: "cyan",
 }
-UNSET = "(unset)"
 LONG = 4  # from so many changes on, a plan ends with the list of them
-
-
-def plain(text: str, colour: str) -> str:
-    """The style of files, pipes and NO_COLOR."""
-    return text
 
 
 def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
@@ -47,13 +40,19 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     if len(details) > LONG:
         details.append(_list(plan, style))
     blocks = [_header(plan, live, now), *drift_blocks(plan.drift(), now, style), *details]
-    return "\n\n".join([*blocks, *_ending(plan, style)])
+    if plan.estimates:
+        from infra.display_estimates import estimates_text
+
+        blocks.append(estimates_text(plan, style))
+    price = cost_text(cost(plan, live), style)
+    return "\n\n".join([*blocks, *_ending(plan, price, style)])
 
 
 def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     """The plan without its details: for whoever has seen them, and for the end of a long log."""
     blocks = [_header(plan, live, now), *([_list(plan, style)] if not plan.is_empty() else [])]
-    return "\n\n".join([*blocks, *_ending(plan, style)])
+    price = floor_text(cost(plan, live), style)
+    return "\n\n".join([*blocks, *_ending(plan, price, style)])
 
 
 def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> list[str]:
@@ -64,9 +63,9 @@ def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> li
     return [style("Note: Objects have changed outside of infra", "bold"), *items]
 
 
-def _ending(plan: Plan, style: Style) -> list[str]:
-    blocks = [*_cycled(plan), *_left_out(plan), *_findings(plan, style), *_obstacles(plan, style)]
-    return [*blocks, summary(plan, style)]
+def _ending(plan: Plan, price: str, style: Style) -> list[str]:
+    blocks = [*_cycled(plan), *_left_out(plan), price, findings_text(plan, style)]
+    return [*filter(None, blocks), *_obstacles(plan, style), summary(plan, style)]
 
 
 def _list(plan: Plan, style: Style) -> str:
@@ -136,21 +135,6 @@ def module_diffs(plan: Plan, deployed: Mapping[str, str], only: str | None = Non
     return "\n".join(diff for diff in diffs if diff)
 
 
-def status_text(live: Live, stack: str, apps: Sequence[str], now: float) -> str:
-    """What is deployed, one line per service."""
-    lines = [_where(stack, live)]
-    names = list(dict.fromkeys([*apps, *live.deployments]))
-    rows = [row for name in names for row in _status_rows(name, live.deployments.get(name), now)]
-    header = ("APP", "SERVICE", "VERSION", "CONTAINERS", "DEPLOYED", "URL")
-    return "\n\n".join([*lines, table([header, *rows])])
-
-
-def outputs_text(live: Live) -> str:
-    """Each service's URL."""
-    rows = [(f"  {name}", url or "(no URL)") for name, url in outputs(live).items()]
-    return "\n".join(["Services:", table(rows)]) if rows else ""
-
-
 def done_text(plan: Plan, live: Live) -> str:
     """What an apply has done, in words that tools which read Terraform's output look for."""
     counts = plan.counts()
@@ -199,79 +183,11 @@ def plan_result(plan: Plan) -> str:
     return gravest(app.tier for app in plan.apps) or "changes"
 
 
-def history_text(versions: Mapping[str, Sequence[Version]], now: float) -> str:
-    """Deployments, a table per App."""
-    blocks = []
-    for app, rows in versions.items():
-        cells = [("VERSION", "DEPLOYED", "BY", "COMMIT", "MANIFEST", "WHAT")]
-        for each in rows:
-            commit = f"{each.commit[:7]}{'*' if each.dirty else ''}" if each.commit else "-"
-            manifest = each.fingerprint[:12] if each.fingerprint else "-"
-            when = ago(now - each.at)
-            cells.append((f"v{each.version}", when, each.by, commit, manifest, each.what))
-        blocks.append(f"App {app}\n{table(cells)}" if rows else f"App {app}: not deployed")
-    return "\n\n".join(blocks)
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def ago(seconds: float) -> str:
-    """How long that is, in the one unit that tells most."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now"
-
-
-def deployment_text(deployment: Deployment | None, now: float) -> str:
-    """Which version is up, since when, by whom, from which commit."""
-    if deployment is None:
-        return "not deployed"
-    newest, commit = deployment.newest, ""
-    if newest.commit:
-        commit = f" from {newest.commit[:7]} ({'dirty' if newest.dirty else 'clean'})"
-    by = f" by {newest.by}" if newest.by else ""
-    if deployment.stack and not newest.tag and newest.rolled_back_to is None:
-        by += " with `modal deploy`"
-    return f"v{newest.version}, deployed {ago(now - newest.at)}{by}{commit}"
-
-
-def _where(stack: str, live: Live) -> str:
-    environment = live.environment or "(default)"
-    return f"Stack {stack} on {live.target}: workspace {live.workspace}, environment {environment}"
-
-
 def _header(plan: Plan, live: Live, now: float) -> str:
-    lines = [_where(plan.stack, live)]
+    lines = [where_text(plan.stack, live)]
     for app in plan.apps:
         lines.append(f"App {app.app}: {deployment_text(live.deployments.get(app.app), now)}")
     return "\n".join(lines)
-
-
-def _findings(plan: Plan, style: Style) -> list[str]:
-    """What the rules found, the worst first; what was accepted is listed with its reason."""
-    if not plan.findings and not plan.accepted:
-        return []
-    counts = Counter(each.severity for each in plan.findings)
-    words = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()]
-    words += [f"{len(plan.accepted)} accepted"] if plan.accepted else []
-    lines = [style(f"Findings: {', '.join(words)}", "bold")]
-    for each in plan.findings:
-        colour = {"error": "red", "warning": "yellow"}.get(each.severity, "cyan")
-        lines += [
-            f"  {style(f'{each.severity} {each.code}', colour)} {each.where}: {each.what}",
-            f"      {each.fix}",
-        ]
-    reasons = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
-    lines += [f"  accepted {code} {where}: {why}" for (code, where), why in reasons.items()]
-    return ["\n".join(lines)]
 
 
 def _left_out(plan: Plan) -> list[str]:
@@ -343,30 +259,3 @@ def _notes(field: FieldChange, change: Change) -> Iterator[str]:
 
 def _arrow(field: FieldChange) -> str:
     return f"{value_text(field.before)} -> {value_text(field.after)}"
-
-
-def value_text(value: Any) -> str:
-    """A value on one line; a string stands bare where that can't be misread."""
-    if value is None:
-        return UNSET
-    if value is True:
-        return "on"
-    if value is False:
-        return "off"
-    if isinstance(value, str):
-        bare = value.isprintable() and value == value.strip() and value
-        return value if bare else one_line(value)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ", ".join(map(value_text, value))
-    return one_line(value)
-
-
-def _status_rows(name: str, deployment: Deployment | None, now: float) -> Iterator[tuple[str, ...]]:
-    if deployment is None:
-        yield (name, "-", "-", "-", "not deployed", "-")
-        return
-    for endpoint in deployment.endpoints:
-        containers = "?" if endpoint.containers is None else str(endpoint.containers)
-        when = f"{ago(now - deployment.newest.at)} by {deployment.newest.by or '?'}"
-        version = f"v{deployment.version}"
-        yield (name, endpoint.name, version, containers, when, endpoint.url or "-")

@@ -8,6 +8,7 @@ import attrs
 from infra.manifest import Manifest
 
 if TYPE_CHECKING:
+    from infra.rates import Rates
     from infra.stub import Deployed, Override
 
 
@@ -116,6 +117,7 @@ class Live:
         stopped: By App, where it was stopped by somebody else.
         volumes: Whether a Volume of that name exists; one that was not asked for is missing.
         secrets: Whether a Secret of that name exists, likewise.
+        rates: What computing costs there, or None where it was not asked for.
     """
 
     target: str
@@ -125,6 +127,7 @@ class Live:
     stopped: Mapping[str, Stopped] = attrs.field(factory=dict)
     volumes: Mapping[str, bool] = attrs.field(factory=dict)
     secrets: Mapping[str, bool] = attrs.field(factory=dict)
+    rates: "Rates | None" = None
 
 
 def outputs(live: Live) -> dict[str, str | None]:

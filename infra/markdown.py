@@ -4,10 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
+import attrs
+
+from infra.cost import cost
 from infra.diff import Action
 from infra.display import plan_result, plan_text, summary
+from infra.display_cost import floor_figures, floor_month_text
+from infra.display_findings import findings_count, findings_text
 from infra.live import Live
 from infra.plan import Plan
+from infra.rules import SEVERITIES
 
 LIMIT = 60_000  # characters; GitHub takes 65,536, and a workflow may add lines of its own
 ITEMS = 10  # of a list above the folds; a longer one is read in the plan
@@ -43,8 +49,11 @@ def markdown(
         errors: Why there is no plan of other stacks that were asked for.
         limit: Characters, 40,000 or more; what is folded loses its middle to keep to it.
     """
-    blocks = [_mark(plans), *_head(plans), *_alerts(plans, errors)]
+    blocks = [_mark(plans), *_head(plans), *_alerts(plans, errors), *_findings(plans)]
     room = limit - _length(blocks)
+    found = _fitted([*_finding_folds(plans)], room // 4, "stacks with findings")
+    blocks += found
+    room -= _length(found)
     texts, modules = [*_plan_folds(plans, now)], [*_diff_folds(diffs)]
     # The modules get what the plans do not need, but a third of the room at the least.
     needed = min(_length(_folded(*fold) for fold in modules) + LAST, room // 3)
@@ -67,7 +76,7 @@ def _head(plans: Planned) -> Iterator[str]:
     if len(plans) != 1:
         yield "### infra plan"
         if plans:
-            yield _table([plan for plan, _ in plans])
+            yield _table(plans)
         return
     for plan, live in plans:
         counts = plan.counts()
@@ -79,16 +88,22 @@ def _head(plans: Planned) -> Iterator[str]:
             f"On {_code(plan.target)}: workspace {_code(live.workspace)}, "
             f"environment {_code(plan.environment or '(default)')}{commit}"
         )
+        price = cost(plan, live)
+        if price.services:
+            source = _code(price.rates.source)
+            yield f"Floor in USD per hour (per month): {floor_figures(price)}, {source}"
 
 
-def _table(plans: Sequence[Plan]) -> str:
-    rows = [["stack", "environment", "add", "change", "destroy", "drift", "result"], ["---"] * 7]
-    for plan in plans[:STACKS]:
+def _table(plans: Planned) -> str:
+    head = ["stack", "environment", "add", "change", "destroy", "drift", "USD/month", "result"]
+    rows = [head, ["---"] * len(head)]
+    for plan, live in plans[:STACKS]:
         counts = plan.counts()
         numbers = (counts["add"], counts["change"], counts["destroy"], len([*plan.drift()]))
         result = "**can't be applied**" if plan.obstacles else plan_result(plan)
         names = (_cell(plan.stack), _cell(plan.environment or "(default)"))
-        rows.append([*names, *map(str, numbers), result])
+        floor = floor_month_text(cost(plan, live))
+        rows.append([*names, *map(str, numbers), floor, result])
     lines = [f"| {' | '.join(row)} |" for row in rows]
     if len(plans) > STACKS:
         lines += ["", f"And {len(plans) - STACKS} more stacks."]
@@ -97,12 +112,12 @@ def _table(plans: Sequence[Plan]) -> str:
 
 def _alerts(plans: Planned, errors: Sequence[str]) -> Iterator[str]:
     """What must not be overlooked."""
-    named = [(f"{plan.stack}: " if len(plans) > 1 else "", plan) for plan, _ in plans]
+    named = [*_named(plans)]
     yield from _alert("CAUTION", "There is no plan of everything that was asked for:", errors)
     yield from _alert(
         "CAUTION",
         "This can't be applied:",
-        [name + obstacle for name, plan in named for obstacle in plan.obstacles],
+        [name + obstacle for plan, name in named for obstacle in plan.obstacles],
     )
     yield from _alert(
         "WARNING",
@@ -110,7 +125,7 @@ def _alerts(plans: Planned, errors: Sequence[str]) -> Iterator[str]:
         [
             f"{name}{change.address} {change.action.sentence}"
             + (f" ({change.reason})" if change.reason else "")
-            for name, plan in named
+            for plan, name in named
             for change in plan.changes()
             if change.action in (Action.DELETE, Action.REPLACE)
         ],
@@ -120,7 +135,7 @@ def _alerts(plans: Planned, errors: Sequence[str]) -> Iterator[str]:
         "A new version also replaces the containers of what does not change:",
         [
             f"{name}{each.address} ({'?' if each.containers is None else each.containers} running)"
-            for name, plan in named
+            for plan, name in named
             for app in plan.apps
             for each in app.cycled
         ],
@@ -130,10 +145,16 @@ def _alerts(plans: Planned, errors: Sequence[str]) -> Iterator[str]:
         "Objects have changed outside of infra:",
         [
             f"{name}{drift.address} {drift.what}" + (f" by {drift.by}" if drift.by else "")
-            for name, plan in named
+            for plan, name in named
             for drift in plan.drift()
         ],
     )
+
+
+def _named(plans: Planned) -> Iterator[tuple[Plan, str]]:
+    """Each plan with what its items begin with."""
+    for plan, _ in plans:
+        yield plan, f"{plan.stack}: " if len(plans) > 1 else ""
 
 
 def _alert(kind: str, text: str, items: Sequence[str]) -> Iterator[str]:
@@ -145,10 +166,35 @@ def _alert(kind: str, text: str, items: Sequence[str]) -> Iterator[str]:
     yield "\n".join(f"> {line}" for line in lines)
 
 
+def _findings(plans: Planned) -> Iterator[str]:
+    """What the rules found, the worst first; the rest of a long list is in the folds."""
+    found = [(each, name) for plan, name in _named(plans) for each in plan.findings]
+    found.sort(key=lambda pair: SEVERITIES.index(pair[0].severity))
+    if not found:
+        return
+    lines = ["#### Findings", ""]
+    for each, name in found[:ITEMS]:
+        lines.append(
+            f"- **{each.severity}** {_code(f'{each.code} {name}{each.where}: {each.what}')}"
+        )
+    if len(found) > ITEMS:
+        lines.append(f"- and {len(found) - ITEMS} more")
+    yield "\n".join(lines)
+
+
+def _finding_folds(plans: Planned) -> Iterator[Fold]:
+    """All of them with what to do, and what was accepted."""
+    for plan, _ in plans:
+        if text := findings_text(plan):
+            title = f"Findings of <code>{_html(plan.stack)}</code>: {findings_count(plan)}"
+            yield title, text
+
+
 def _plan_folds(plans: Planned, now: float) -> Iterator[Fold]:
     for plan, live in plans:
         if not plan.is_empty() or plan.obstacles or plan.left_out or any(plan.drift()):
-            text = "\n".join(map(_coloured, plan_text(plan, live, now).split("\n")))
+            rest = attrs.evolve(plan, findings=(), accepted=())  # these have a fold of their own
+            text = "\n".join(map(_coloured, plan_text(rest, live, now).split("\n")))
             yield f"Plan of <code>{_html(plan.stack)}</code>", text
 
 

@@ -1,8 +1,8 @@
 """What a stack asks for and what is deployed in, everything that an apply would do out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -18,9 +18,11 @@ from infra.diff import Action, Change, diff
 from infra.drift import Drift, app_drift
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
-from infra.tiers import IN_PLACE, IN_THE_URL, gravest
+from infra.reasons import reason
+from infra.tiers import IN_PLACE, gravest
 
 if TYPE_CHECKING:
+    from infra.estimates import Estimate, Kernels
     from infra.rules import Accepted, Finding, Report
 
 
@@ -106,6 +108,7 @@ class Plan:
         left_out: Apps that would change, and that the command line left out.
         findings: What the rules found; errors are obstacles, too.
         accepted: What they found and the stack accepts, with its reasons.
+        estimates: What is expected of the services that get new containers.
     """
 
     stack: str
@@ -119,6 +122,7 @@ class Plan:
     left_out: tuple[str, ...] = ()
     findings: tuple["Finding", ...] = ()
     accepted: tuple["Accepted", ...] = ()
+    estimates: tuple["Estimate", ...] = ()
 
     def changes(self) -> Iterator[Change]:
         """Every change, the gravest first; that of a Volume which Apps share, once."""
@@ -139,6 +143,33 @@ class Plan:
         for change in self.changes():
             counted.update(COUNTED[change.action])
         return counted
+
+    def renewed(self) -> list[str]:
+        """The addresses of the services that are created, or get other containers."""
+        changed = {
+            change.address.replace("image.", "service.", 1): None
+            for change in self.changes()
+            if change.after is not None and change.tier != IN_PLACE
+        }
+        return [address for address in changed if address.startswith("service.")]
+
+    def compiled_again_by(self, service: str, kernels: "Kernels") -> list[str]:
+        """
+        The fields whose change makes kernels be compiled again that are there already.
+
+        Args:
+            service: Its address; one that is created has none yet.
+            kernels: Some that it uses.
+        """
+        if kernels.state == "compiled in every container":
+            return []
+        return [
+            field.path
+            for change in self.changes()
+            if change.address in (service, image_of(service)) and change.before and change.after
+            for field in change.fields
+            if {field.path, field.path.partition("[")[0]} & {*kernels.depends_on}
+        ]
 
     def is_empty(self) -> bool:
         """Whether an apply would do nothing."""
@@ -241,7 +272,7 @@ def _app_plan(
         now = configurations(before, deployment)
     found = diff(_really_there(before, live), _not_yet_there(after, live, before), now)
     changes = tuple(
-        attrs.evolve(change, reason=_reason(change, containers, after))
+        attrs.evolve(change, reason=reason(change, containers, after))
         for change in found
         if change.action is not Action.FORGET or change.address not in kept
     )
@@ -260,57 +291,6 @@ def _app_plan(
             if cycles
         ),
     )
-
-
-def _reason(change: Change, containers: Mapping[str, int | None], after: Manifest | None) -> str:
-    """One line on what the change does to what is running."""
-    name = change.address.partition(".")[2]
-    builds = after.resources.get(f"image.{name}", {}).get("builds", ()) if after else ()
-    if change.action in (Action.CREATE, Action.FORGET, Action.DELETE):
-        count = containers.get(change.address)
-        return f"{_containers(count)} stopped" if count else ""
-    match change.tier:
-        case "in place":
-            return "in place: no container is replaced"
-        case "rebuild":
-            return f"rebuild: {_rebuilt(change, builds)}, then rolling"
-        case "replace":
-            moves = any(field.path in IN_THE_URL for field in change.fields)
-            return f"replace: {'it gets another URL' if moves else 'another one takes its place'}"
-    count = containers.get(change.address)
-    if change.address.startswith("service."):
-        if count == 0:
-            return "rolling: no container runs now, so none is replaced"
-        return f"rolling: {_containers(count)} replaced one after the other"
-    return "rolling: a new version replaces all containers"
-
-
-def _containers(count: int | None) -> str:
-    if count is None:
-        return "the containers that run are"
-    return "1 container is" if count == 1 else f"{count} containers are"
-
-
-def _rebuilt(change: Change, builds: Iterable[Mapping[str, Any]]) -> str:
-    """From which step on, and which commands run again because of that."""
-    commands = "`, `".join(" ".join(build["command"]) for build in builds)
-    again = [f"`{commands}` runs again"] if commands else []
-    if change.address.startswith("service."):
-        return "; ".join(["a command of its image is given other arguments", *again])
-    steps = len((change.after or {}).get("steps", ()))
-    changed = [
-        int(field.path.removeprefix("steps[").rstrip("]"))
-        for field in change.fields
-        if field.path.startswith("steps[")
-    ]
-    first = min(changed, default=None)
-    if first is None:
-        where = "its steps are kept"
-    elif first >= steps:
-        where = f"it ends with step {steps}"
-    else:
-        where = f"from step {first + 1} of {steps} on"
-    return "; ".join([where, *again])
 
 
 def _really_there(manifest: Manifest | None, live: Live) -> Manifest | None:
@@ -359,10 +339,11 @@ def _missing_secrets(apps: Sequence[AppPlan], live: Live) -> list[str]:
         if address.startswith("secret.")
     }
     environment = f" --env {live.environment}" if live.environment else ""
+    command = "infra local secret set" if live.target == "local" else "modal secret create"
     return [
         f"secret.{name}: does not exist in {live.environment or 'the default environment'}; an App "
         "can only be deployed when its Secrets exist; run "
-        f"`modal secret create {name} KEY=VALUE{environment}`"
+        f"`{command} {name} KEY=VALUE{environment}`"
         for name in sorted(wanted)
         if live.secrets.get(name) is False
     ]

@@ -1,19 +1,19 @@
 """A plan as a file, and back."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from infra.compile import Artifact
-from infra.diff import Action, Change, FieldChange
-from infra.drift import Drift
+from infra.diff import Action
 from infra.errors import InfraError
-from infra.manifest import Manifest, canonical
-from infra.plan import AppPlan, Base, Cycled, Plan
-from infra.rules import Accepted, Finding
+from infra.manifest import canonical
+from infra.plan import Plan
 
-FORMAT = "1.0"
+FORMAT = "1.1"
 
 
 def to_json(plan: Plan) -> bytes:
@@ -36,21 +36,8 @@ def from_json(text: bytes, name: str) -> Plan:
         data = json.loads(text)
         if data.pop("format_version") != FORMAT:
             raise ValueError("another format")
-        apps = tuple(map(_app, data.pop("apps")))
-        obstacles, left_out = tuple(data.pop("obstacles")), tuple(data.pop("left_out"))
-        findings = tuple(Finding(**each) for each in data.pop("findings"))
-        accepted = tuple(
-            Accepted(finding=Finding(**each["finding"]), reason=each["reason"])
-            for each in data.pop("accepted")
-        )
-        return Plan(
-            apps=apps,
-            obstacles=obstacles,
-            left_out=left_out,
-            findings=findings,
-            accepted=accepted,
-            **data,
-        )
+        plan: Plan = _value(Plan, data, "plan")
+        return plan
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InfraError(
             f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "
@@ -61,8 +48,6 @@ def from_json(text: bytes, name: str) -> Plan:
 def _plain(value: Any) -> Any:
     if isinstance(value, Action):
         return value.label
-    if isinstance(value, Manifest):
-        return attrs.asdict(value, recurse=False)
     if attrs.has(type(value)):
         return {
             field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))
@@ -72,27 +57,51 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _app(data: dict[str, Any]) -> AppPlan:
-    artifact = data.pop("artifact")
-    if artifact is not None:
-        artifact = Artifact(**{**artifact, "manifest": Manifest(**artifact["manifest"])})
-    return AppPlan(
-        artifact=artifact,
-        base=Base(**data.pop("base")),
-        changes=tuple(map(_change, data.pop("changes"))),
-        drift=tuple(
-            Drift(**{**each, "fields": _fields(each["fields"])}) for each in data.pop("drift")
-        ),
-        cycled=tuple(Cycled(**each) for each in data.pop("cycled")),
-        **data,
-    )
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a value's fields; some of them the modules themselves import for typing only."""
+    from infra.estimates import Estimate, Kernels
+    from infra.rules import Accepted, Finding, Report
+
+    names = {each.__name__: each for each in (Estimate, Kernels, Accepted, Finding, Report)}
+    return get_type_hints(kind, localns=names)
 
 
-def _change(data: dict[str, Any]) -> Change:
-    actions = {action.label: action for action in Action}
-    given = {**data, "action": actions[data["action"]], "fields": _fields(data["fields"])}
-    return Change(**given)
+def _value(kind: Any, data: Any, where: str) -> Any:
+    """
+    What `_plain` made of a value, as that value again.
 
-
-def _fields(data: list[dict[str, Any]]) -> tuple[FieldChange, ...]:
-    return tuple(FieldChange(**each) for each in data)
+    Raises:
+        ValueError: It is none of that type.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return data
+    if kind is Action and isinstance(data, str):
+        return {action.label: action for action in Action}[data]
+    if attrs.has(kind) and isinstance(data, dict):
+        hints = _hints(kind)
+        names = [field.name for field in attrs.fields(kind)]
+        if sorted(names) != sorted(data):
+            raise ValueError(f"{where} has {', '.join(data)}")
+        return kind(**{each: _value(hints[each], data[each], f"{where}.{each}") for each in names})
+    if origin is tuple and isinstance(data, list):
+        kinds = [parts[0]] * len(data) if parts[-1] is ... else parts
+        return tuple(
+            _value(each, item, f"{where}[{index}]")
+            for index, (each, item) in enumerate(zip(kinds, data, strict=True))
+        )
+    if origin is Mapping and isinstance(data, dict):
+        return {key: _value(parts[1], item, f"{where}.{key}") for key, item in data.items()}
+    if origin in (Union, UnionType):
+        if data is None and NoneType in parts:
+            return None
+        [kind] = [each for each in parts if each is not NoneType]
+        return _value(kind, data, where)
+    if origin is Literal and data in parts:
+        return data
+    if kind is float and type(data) in (int, float):
+        return data
+    if isinstance(kind, type) and type(data) is kind:
+        return data
+    raise ValueError(f"{where} is {data!r:.100}")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import modal
@@ -17,6 +17,9 @@ from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
 from infra.records import STATE_VOLUME, Kept, kept, record_path
 from infra.resources import Autoscaler
 from infra.stub import history, scaling
+
+if TYPE_CHECKING:
+    from infra.rates import Rates
 
 T = TypeVar("T")
 AUTOSCALER = [field.name for field in attrs.fields(Autoscaler)]
@@ -48,7 +51,12 @@ class Reader:
         return modal.Volume.from_name(STATE_VOLUME, environment_name=self.environment)
 
     async def read(
-        self, apps: Iterable[str], volumes: Iterable[str], secrets: Iterable[str]
+        self,
+        apps: Iterable[str],
+        volumes: Iterable[str],
+        secrets: Iterable[str],
+        *,
+        rates: bool,
     ) -> Live:
         """
         What is deployed of the stack.
@@ -57,8 +65,8 @@ class Reader:
         """
         apps, volumes, secrets = list(apps), list(volumes), list(secrets)
         records = asyncio.create_task(self._records())
-        workspace, found, others, volumes_exist, secrets_exist = await asyncio.gather(
-            self._workspace(),
+        (workspace, costs), found, others, volumes_exist, secrets_exist = await asyncio.gather(
+            self._workspace(rates),
             asyncio.gather(*(self._wanted(name, records) for name in apps)),
             self._others(apps, records),
             asyncio.gather(*map(self._volume_exists, volumes)),
@@ -77,6 +85,7 @@ class Reader:
             },
             volumes=dict(zip(volumes, volumes_exist, strict=True)),
             secrets=dict(zip(secrets, secrets_exist, strict=True)),
+            rates=costs,
         )
 
     async def stored(self, path: str) -> bytes:
@@ -95,10 +104,13 @@ class Reader:
         except modal.exception.Error as error:
             raise said(f"reading the record of {app}", error) from error
 
-    async def _workspace(self) -> str:
+    async def _workspace(self, rates: bool) -> tuple[str, "Rates | None"]:
+        """The workspace's name, and its rates where these are asked for."""
         workspace = modal.Workspace.from_context()
         await ask("asking for the workspace", workspace.hydrate.aio())
-        return workspace.name or ""
+        # The local control plane has no rates of its own.
+        asks = rates and self.target == "modal"
+        return workspace.name or "", await _rates(workspace) if asks else None
 
     async def _records(self) -> dict[str, Kept]:
         try:
@@ -245,6 +257,16 @@ class Reader:
         if object_id not in self._names:
             self._names[object_id] = asyncio.create_task(look_up())
         return await self._names[object_id]
+
+
+async def _rates(workspace: modal.Workspace) -> "Rates":
+    """The workspace's own, or list prices: not everybody may ask, and a plan does without."""
+    from infra.rates import list_rates, workspace_rates
+
+    try:
+        return workspace_rates(dict(await workspace.billing.rates.aio()))
+    except (modal.exception.Error, ArithmeticError, ValueError) as error:
+        return list_rates(problem=" ".join(str(error).split()) or type(error).__name__)
 
 
 def _with_receipt(deployment: Deployment, record: Kept | None) -> Deployment:

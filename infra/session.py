@@ -21,6 +21,7 @@ from infra.live import Deployment, Live
 from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
 from infra.project import Project
+from infra.text import Style
 
 if TYPE_CHECKING:
     from infra.lease import Lease
@@ -57,8 +58,8 @@ class Session:
 
     _target: "Target"
 
-    def read_project(self, project: Project) -> Live:
-        """What is deployed of a stack."""
+    def read_project(self, project: Project, *, rates: bool = False) -> Live:
+        """What is deployed of a stack, and what computing costs if that is asked for."""
         return _reading(
             self._target.read(
                 project.stack.name,
@@ -66,12 +67,13 @@ class Session:
                 known=[artifact.manifest for artifact in project.artifacts],
                 volumes=project.resource_names("volume"),
                 secrets=project.resource_names("secret"),
+                rates=rates,
             )
         )
 
     def read(self, plan: Plan) -> Live:
-        """What is deployed of a plan's Apps."""
-        return _reading(applying.read(plan, self._target))
+        """What is deployed of a plan's Apps, and what computing costs."""
+        return _reading(applying.read(plan, self._target, rates=True))
 
     def deployed_modules(self, live: Live) -> dict[str, str]:
         """The text of each deployed module."""
@@ -85,7 +87,7 @@ class Session:
         self, project: Project, *, destroy: bool = False, adopt: bool = False
     ) -> tuple[Plan, Live]:
         """What an apply, or a destroy, would do."""
-        live = self.read_project(project)
+        live = self.read_project(project, rates=True)
         made = make_plan(
             stack=project.stack.name,
             stack_file=str(project.path),
@@ -96,13 +98,14 @@ class Session:
             commit=commit(),
             report=None if destroy else project.report(),
         )
-        return made, live
+        renewed = made.renewed()
+        return attrs.evolve(made, estimates=project.estimates(renewed) if renewed else ()), live
 
     def plan_rollback(
         self, project: Project, app: str | None, version: str | None
     ) -> tuple[Plan, Live]:
         """What deploying an earlier version of one App again would do."""
-        live = self.read_project(project)
+        live = self.read_project(project, rates=True)
         deployment = _one_app(project, live, app)
         fingerprint = past.earlier(deployment, version)
         artifact = _reading(self._target.artifact(project.stack.name, deployment.app, fingerprint))
@@ -137,7 +140,7 @@ class Session:
         live: Live,
         *,
         yes: bool,
-        style: display.Style,
+        style: Style,
         lock_timeout: float = 0,
         known: bool = False,
     ) -> int:

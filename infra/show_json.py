@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 import attrs
 
+from infra.cost import cost
 from infra.diff import Action, Change, FieldChange, Plain
 from infra.drift import Drift
+from infra.estimates import Estimate
+from infra.forecast_json import accepted_json, cost_json, estimate_json, finding_json
 from infra.live import Deployment, Live, outputs
 from infra.manifest import canonical
 from infra.plan import Plan
@@ -224,6 +227,10 @@ def _stack(plan: Plan, live: Live, module: str) -> dict[str, Any]:
         "destroy": plan.destroy,
         "counts": {name: counts[name] for name in ("add", "change", "destroy", "forget")},
         "left_out": list(plan.left_out),
+        "cost": cost_json(cost(plan, live), module),
+        "findings": [*map(finding_json, plan.findings)],
+        "accepted": [*map(accepted_json, plan.accepted)],
+        "estimates": [_estimate(plan, each, module) for each in plan.estimates],
         "apps": [
             {
                 "app": app.app,
@@ -238,6 +245,16 @@ def _stack(plan: Plan, live: Live, module: str) -> dict[str, Any]:
             for app in plan.apps
         ],
     }
+
+
+def _estimate(plan: Plan, estimate: Estimate, module: str) -> dict[str, Any]:
+    """What is expected of a service, with why its kernels are compiled again."""
+    plain = estimate_json(estimate)
+    plain["service"] = module + estimate.service
+    if estimate.start:
+        for kernels, held in zip(estimate.start.kernels, plain["start"]["kernels"], strict=True):
+            held["compiled_again_by"] = plan.compiled_again_by(estimate.service, kernels)
+    return plain
 
 
 def _resource(

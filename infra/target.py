@@ -44,6 +44,7 @@ class Target:
         known: Iterable[Manifest] = (),
         volumes: Iterable[str] = (),
         secrets: Iterable[str] = (),
+        rates: bool = False,
     ) -> Live:
         """
         What is deployed of a stack; nothing is written.
@@ -54,8 +55,9 @@ class Target:
             known: Records that the caller has; one of the same fingerprint is not read again.
             volumes: Names of the Volumes to look for.
             secrets: Names of the Secrets to look for.
+            rates: Whether to ask what computing costs.
         """
-        return await self._reader(stack, known).read(apps, volumes, secrets)
+        return await self._reader(stack, known).read(apps, volumes, secrets, rates=rates)
 
     async def artifact(self, stack: str, app: str, fingerprint: str) -> Artifact | str:
         """What was deployed under a fingerprint, or why it can't be had any more."""

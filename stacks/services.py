@@ -21,7 +21,6 @@ ACCEPTED = {
     "INF015": "the flag follows the image",
     "INF052": "as published: the first start downloads the weights",
     "INF070": "as published; nobody has measured it here",
-    "INF090": UNPINNED,
     "INF091": UNPINNED,
     "INF094": UNPINNED,
     "INF102": "as published: open to anybody; front_door='server' would ask for a token",

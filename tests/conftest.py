@@ -19,6 +19,8 @@ settings.load_profile("untimed")
 
 # The SDK reads this file when it is imported: a developer's own credentials must not be found.
 os.environ["MODAL_CONFIG_PATH"] = os.devnull
+# Nor may what a developer has downloaded decide what a plan says.
+os.environ["HF_HUB_CACHE"] = os.devnull
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import attrs
+import modal
 import pytest
 
 from components import (
@@ -16,7 +17,8 @@ from components import (
     SpeculativeDecoding,
     WeightCache,
 )
-from components.kernels import DEEP_GEMM_FLAGS
+from components.image import engine_version
+from components.sglang import DEEP_GEMM_FLAGS
 from infra.contribution import Contribution, ServiceFacts
 from infra.errors import Conflicts
 from infra.resources import (
@@ -40,6 +42,7 @@ FACTS = ServiceFacts(
     gpu_count=2,
     engine_version="0.5.11",
     target_inputs=10,
+    engine=SGLang(),
 )
 IMAGE = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11")
 HF_ENV = {"HF_HUB_CACHE": "/root/.cache/huggingface", "HF_XET_HIGH_PERFORMANCE": "1"}
@@ -233,6 +236,22 @@ def test_the_longest_grace_period(front_door: Any, seconds: int, is_problem: boo
     assert bool(problems(policy)) is is_problem
 
 
+def test_an_http_server_takes_no_hard_limit() -> None:
+    """max_inputs is a problem of an http_server, as the SDK refuses it with any target."""
+    for target_inputs in (None, 4):
+        [problem] = problems(RoutingPolicy(target_inputs=target_inputs, max_inputs=8))
+        assert problem.startswith("max_inputs: is 8, and modal refuses it for an http_server; ")
+
+        class Chat:
+            @modal.enter()
+            def start(self) -> None: ...
+
+        limited = modal.concurrent(target_inputs=target_inputs, max_inputs=8)(Chat)
+        served = modal.experimental.http_server(port=8000, proxy_regions=["us-east"])(limited)
+        with pytest.raises(TypeError, match="max_inputs"):
+            modal.App("app").cls(serialized=True)(served)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -325,16 +344,26 @@ def test_the_author_s_cuda_graphs(own: dict[str, Any]) -> None:
         ("lmsysorg/sglang:latest", None),
         ("lmsysorg/sglang", None),
         ("registry:5000/sglang", None),
+        ("nvidia/cuda:12.8.1-devel-ubuntu22.04", None),
+        ("vllm/vllm-openai:v0.11.2", None),
     ],
 )
 def test_the_engine_s_version_is_in_the_tag(tag: str, version: str | None) -> None:
     """The image says which SGLang it holds; where it does not, nothing is assumed."""
-    assert ImageSpec.from_registry(tag).engine_version() == version
+    assert engine_version(ImageSpec.from_registry(tag).steps, "sglang") == version
 
 
 def test_an_image_without_a_tag_has_no_version() -> None:
-    """Debian says nothing about the engine."""
-    assert ImageSpec.debian_slim(python_version="3.12").engine_version() is None
+    """Debian and CUDA's tag say nothing about the engine; what pip installs does."""
+    for bare in (
+        ImageSpec.debian_slim(python_version="3.12"),
+        ImageSpec.from_registry("nvidia/cuda:12.8.1-devel-ubuntu22.04"),
+        ImageSpec.debian_slim().uv_pip_install("sglang"),
+    ):
+        assert engine_version(bare.steps, "sglang") is None
+        assert engine_version(bare.uv_pip_install("sglang[all]==0.5.9").steps, "sglang") == "0.5.9"
+    tagged = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").uv_pip_install("sglang==0.5.12")
+    assert engine_version(tagged.steps, "sglang") == "0.5.12"
 
 
 def test_an_image_is_written_as_one_writes_modal_s() -> None:

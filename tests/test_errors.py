@@ -122,7 +122,7 @@ FIELDS = {
     """Stack("dev", services=[InferenceService(
         name="a b", model={"a": 1}, gpu="H100:9", image=None, routing="us-east", engine="sglang",
         weights=WeightCache("a b", mount_path="x/../y", secret="", high_performance="yes"),
-        kernels=KernelCache("k", caches=["tritn"], env=[1], compile_timeout=0),
+        kernels=KernelCache("k", caches=[""], env=[1], compile_timeout=0),
         speculative=SpeculativeDecoding("eagle", num_steps=0, draft_model_revision="b7"),
         parts=[1, EngineArguments], min_containers="1", port=0, scaledown_window=1,
         startup_timeout=True, cpu=float("inf"), secrets=[1], environment={"A B": "x"},
@@ -137,7 +137,8 @@ FIELDS = {
         "write image=ImageSpec.from_registry('lmsysorg/sglang:v0.5.11')",
         "a b.routing: 'us-east' is a str; RoutingPolicy is allowed; "
         "write routing=RoutingPolicy(...)",
-        "a b.engine: 'sglang' is a str; SGLang is allowed; write engine=SGLang(...)",
+        "a b.engine: 'sglang' is a str; a value with a method served() is allowed; "
+        "write engine=SGLang(), for example",
         f"a b.weights.volume: 'a b' does not fit; what matches {NAME} is allowed; "
         "write volume='huggingface-cache', for example",
         "a b.weights.mount_path: 'x/../y' is no place for a Volume; an absolute path without "
@@ -147,8 +148,8 @@ FIELDS = {
         "write secret='huggingface-secret', for example",
         "a b.weights.high_performance: 'yes' is a str; True and False are allowed; "
         "write high_performance=True or high_performance=False",
-        "a b.kernels.caches: 'tritn' is not known; 'deep_gemm', 'triton', 'inductor', "
-        "'flashinfer', 'sglang' are allowed; write caches='deep_gemm', for example",
+        "a b.kernels.caches: is empty; a string that is not empty is allowed; "
+        "write caches='triton', for example",
         "a b.kernels.env: [1] is a list; a dict of strings is allowed; "
         'write env={"NAME": "value"}',
         "a b.kernels.compile_timeout: 0 is too small; a whole number, 1 or more, is allowed; "
@@ -189,6 +190,8 @@ FIELDS = {
         "front_door='http_server'; write exit_grace_period=25",
         "a.routing.target_inputs: 4 is more than max_inputs, 2; as many or fewer are allowed; "
         "lower one or raise the other",
+        "a.routing.max_inputs: is 2, and modal refuses it for an http_server; it is allowed with "
+        "front_door='server'; take it out",
         "a.routing.unauthenticated: is True, but an http_server never asks for a token; it is "
         "allowed with front_door='server'; take it out",
         "a.routing.proxy_regions: is not given, and no proxy stands in eu; us-east, us-west, "
@@ -323,8 +326,8 @@ ALIKE = {
         "one value is allowed; take one of them out",
     ),
     "a flag of the service": (
-        "Stack('dev', services=[service('a', engine=SGLang(tp_size=2))])",
-        "a.engine: flag --tp-size is set by the service ('1') and by engine ('2'); "
+        "Stack('dev', services=[service('a', engine=SGLang(port=2))])",
+        "a.engine: flag --port is set by the service ('8000') and by engine ('2'); "
         "one value is allowed; take one of them out",
     ),
     "one variable": (

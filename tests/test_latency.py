@@ -12,6 +12,7 @@ from worlds import DOORS, World, service
 
 from infra import App, Stack
 from infra.local import ControlPlane
+from infra.target import Target
 
 ALLOWED = 5  # rounds
 QUIET = 0.25  # seconds without a call, after which the client is taken to wait for answers
@@ -101,6 +102,21 @@ def test_the_depth_of_a_plan(plane: Rounds, tmp_path: Path, apps: int, services:
     assert depth(world, plane, deployed) <= ALLOWED
     # The records must be read.
     assert depth(world, plane, many(apps, services, port=9000)) <= ALLOWED
+
+
+def test_rates_are_asked_for_beside_the_rest(plane: Rounds, tmp_path: Path) -> None:
+    """What computing costs is one call more, and no round more."""
+    world = worlds.new(plane, tmp_path)
+    world.apply(many(2, 2))
+    target, asked = Target(name="modal", environment=None), []
+    for rates in (False, True):
+        forget_modal_client()
+        plane.rounds = []
+        asyncio.run(target.read("dev", apps=["app-0", "app-1"], rates=rates))
+        asked.append(plane.rounds)
+    plain, priced = asked
+    assert len(priced) <= len(plain) <= ALLOWED
+    assert sum(priced) == sum(plain) + 1
 
 
 @pytest.mark.parametrize("left", [1, 9])

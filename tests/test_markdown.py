@@ -25,6 +25,7 @@ from infra.lower import lower
 from infra.markdown import LIMIT, markdown
 from infra.plan import AppPlan, Base, Cycled, Plan, make_plan
 from infra.resources import Image
+from infra.rules import Accepted, Finding, Report, Severity
 
 NOTHING = golden.NOTHING
 PARSER = MarkdownIt("commonmark").enable("table")
@@ -38,6 +39,8 @@ COMMENT = """\
 **Plan: 0 to add, 1 to change, 0 to destroy.** Gravest: rolling.
 
 On `local`: workspace `local`, environment `main`, commit `a1b2c3d`
+
+Floor in USD per hour (per month): 13.84 (10,101), `list prices of 2026-05-07`
 
 > [!IMPORTANT]
 > Objects have changed outside of infra:
@@ -59,6 +62,8 @@ infra will perform the following actions:
   # service.chat will be updated in-place
 !   service.chat  # rolling: 2 containers are replaced one after the other
 !       engine --mem-fraction-static  0.8 -> 0.85
+
+Floor in USD per hour (per month): 13.84 (10,101), list prices of 2026-05-07
 
 Plan: 0 to add, 1 to change, 0 to destroy.
 ```
@@ -145,10 +150,53 @@ def test_several_stacks_are_a_table() -> None:
     gone, live = plan_of(live=golden.deployed(chat("one", "a").manifest))
     comment = markdown([dev, (attrs.evolve(gone, stack="prod"), live)], {}, now=0)
     assert comment.startswith("<!-- infra plan: dev, prod -->\n")
-    assert "| `dev` | `main` | 3 | 0 | 0 | 0 | new |\n" in comment
-    assert "| `prod` | `main` | 0 | 0 | 3 | 0 | rolling |\n" in comment
+    assert "| `dev` | `main` | 3 | 0 | 0 | 0 | 0 | new |\n" in comment
+    assert "| `prod` | `main` | 0 | 0 | 3 | 0 | 0 | rolling |\n" in comment
     assert "> - `prod: service.a will be destroyed (2 containers are stopped)`" in comment
     assert comment.count("<details>") == 2
+
+
+def finding(severity: Severity, index: int = 0, **fields: str) -> Finding:
+    """Something that a rule has found."""
+    told = {"where": f"chat-{index}.gpu", "what": "so", "why": "since", "fix": "do", "source": "x"}
+    return Finding(code=f"INF{index:03}", severity=severity, **{**told, **fields})
+
+
+def test_findings_have_a_section_of_their_own() -> None:
+    """The errors come first; what to do, and what is accepted, is folded and in no other fold."""
+    report = Report(
+        findings=(finding("error", 2), finding("warning", 1)),
+        accepted=(Accepted(finding=finding("info", 3), reason="measured"),),
+    )
+    artifacts = [chat("one", "a")]
+    plan = make_plan(
+        stack="dev", stack_file="dev.py", artifacts=artifacts, live=NOTHING, report=report
+    )
+    comment = markdown([(plan, NOTHING)], {}, now=0)
+    assert (
+        "\n#### Findings\n\n"
+        "- **error** `INF002 chat-2.gpu: so`\n"
+        "- **warning** `INF001 chat-1.gpu: so`\n" in comment
+    )
+    title = "<summary>Findings of <code>dev</code>: 1 error, 1 warning, 1 accepted</summary>"
+    head, _, rest = comment.partition(title)
+    assert rest.index("      do\n") < rest.index("  accepted INF003 chat-3.gpu: measured\n")
+    assert rest.count("chat-1.gpu") == 1
+    assert head.count("<details>") == 1
+
+
+def test_many_findings_are_collapsed() -> None:
+    """Of a long list the worst are shown, whichever stack has them; the folds have them all."""
+    plan, live = plan_of(chat("one", "a"))
+    many = tuple(finding("warning", index) for index in range(30))
+    one = attrs.evolve(plan, stack="dev", findings=many)
+    two = attrs.evolve(plan, stack="prod", findings=(finding("error", 99),))
+    comment = markdown([(one, live), (two, live)], {}, now=0)
+    section = comment.partition("#### Findings\n\n")[2].partition("\n\n")[0].splitlines()
+    assert section[0] == "- **error** `INF099 prod: chat-99.gpu: so`"
+    assert section[-1] == "- and 21 more"
+    assert len(section) == 11
+    assert comment.count("warning INF029 ") == 1
 
 
 def test_a_stack_without_a_plan_is_told() -> None:
@@ -210,6 +258,8 @@ def comment_of(texts: Iterable[str], stacks: int) -> str:
         apps=(app,),
         obstacles=(next(text),),
         commit=next(text),
+        findings=(finding("error", where=next(text), what=next(text), fix=next(text)),),
+        accepted=(Accepted(finding=finding("info"), reason=next(text)),),
     )
     diffs, errors = {next(text): next(text)}, [next(text)]
     return markdown([(plan, live)] * stacks, diffs, now=0, errors=errors)
@@ -262,7 +312,8 @@ def test_no_comment_is_longer_than_allowed(
     drift = tuple(Drift(address=line, what=line) for line in lines)
     apps = (AppPlan(app="one", base=Base(), artifact=None, drift=drift),)
     plan, live = plan_of()
-    plan = attrs.evolve(plan, stack=text * 30, apps=apps, obstacles=tuple(lines))
+    findings = tuple(finding("warning", where=line, what=text * 9) for line in lines)
+    plan = attrs.evolve(plan, stack=text * 30, apps=apps, obstacles=tuple(lines), findings=findings)
     diffs = {f"{text}{index}": "x\n" * (size // 2) for index, size in enumerate(sizes)}
     comment = markdown([(plan, live)] * stacks, diffs, now=0, errors=lines, limit=limit)
     assert len(comment) <= limit
@@ -276,7 +327,14 @@ def test_what_is_above_the_folds_is_short(text: str) -> None:
     drift = tuple(Drift(address=f"{text}{index}", what=text) for index in range(20))
     apps = (AppPlan(app=text, base=Base(), artifact=None, drift=drift),)
     plan, live = plan_of()
-    plan = attrs.evolve(plan, stack=text, environment=text, apps=apps, obstacles=(text,) * 20)
+    plan = attrs.evolve(
+        plan,
+        stack=text,
+        environment=text,
+        apps=apps,
+        obstacles=(text,) * 20,
+        findings=(finding("error", where=text, what=text),) * 20,
+    )
     comment = markdown([(plan, live)] * 100, {}, now=0, errors=[text] * 20, limit=40_000)
     assert len(comment) <= 40_000
     assert len(comment.partition("<details>")[0]) < 30_000

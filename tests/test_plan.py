@@ -214,7 +214,7 @@ def test_a_missing_secret_is_an_obstacle() -> None:
     made = plan(needy, live=live(secrets={"token": False}))
     assert made.obstacles == (
         "secret.token: does not exist in main; an App can only be deployed when its Secrets "
-        "exist; run `modal secret create token KEY=VALUE --env main`",
+        "exist; run `infra local secret set token KEY=VALUE --env main`",
     )
     text = plan_text(made, NOTHING, now=0)
     assert made.obstacles[0] in text
@@ -270,6 +270,8 @@ DAMAGED = {
     "an App without changes": json.dumps(
         SAVED | {"apps": [{k: v for k, v in SAVED["apps"][0].items() if k != "changes"}]}
     ).encode(),
+    "a field of another type": json.dumps(SAVED | {"stack": 7}).encode(),
+    "a finding without its cure": json.dumps(SAVED | {"findings": [{"code": "INF001"}]}).encode(),
     "an unknown action": json.dumps(SAVED).replace('"create"', '"explode"').encode(),
     **{
         f"without {key}": json.dumps({k: v for k, v in SAVED.items() if k != key}).encode()
@@ -284,7 +286,7 @@ def test_a_damaged_plan_is_refused(text: bytes) -> None:
     with pytest.raises(InfraError) as caught:
         from_json(text, ".infra/plan.json")
     assert str(caught.value).startswith(".infra/plan.json: can't be read (")
-    assert str(caught.value).endswith("; a plan of format 1.0 is allowed; run `infra plan` again")
+    assert str(caught.value).endswith("; a plan of format 1.1 is allowed; run `infra plan` again")
     assert from_json(json.dumps(SAVED).encode(), "").stack == "dev"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import golden
+from forecasts import ESTIMATES, REPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -13,11 +14,13 @@ from records import BASE, record, records
 
 import infra
 from infra.compile import Artifact
+from infra.estimates import ColdStart, Estimate, Kernels
 from infra.live import Deployment, Live, Stopped
 from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
 from infra.plan_file import from_json, to_json
-from infra.resources import Image, ImageStep
+from infra.resources import Autoscaler, Image, ImageStep
+from infra.rules import Accepted, Finding, Report
 from infra.show_json import plan_json, plan_json_text
 from infra.stub import Override
 
@@ -116,8 +119,10 @@ def planned(draw: st.DrawFn) -> tuple[Plan, Live]:
         destroy=draw(st.booleans()),
         adopt=draw(st.booleans()),
         commit=draw(st.sampled_from([None, "a1b2c3d-dirty"])),
+        report=draw(st.none() | REPORTS),
     )
-    return plan, live
+    estimates = [attrs.evolve(draw(ESTIMATES), service=each) for each in plan.renewed()]
+    return attrs.evolve(plan, estimates=tuple(estimates)), live
 
 
 def test_the_schema_is_one() -> None:
@@ -393,3 +398,58 @@ def test_a_stack_as_a_whole() -> None:
     base = {"app_id": "ap-one", "version": 7, "fingerprint": chat().fingerprint}
     assert stack["apps"][0]["base"] == base
     assert stack["apps"][0]["tier"] == "rolling"
+
+
+def test_what_it_costs_is_in_numbers() -> None:
+    """A policy reads the floor before and after; what is not known is null, and no zero."""
+    live = golden.deployed(chat(gpu=("T4",), autoscaler=Autoscaler(min_containers=1)))
+    data = valid(plan(chat(gpu=("B300",), autoscaler=Autoscaler(min_containers=1)), live=live))
+    found = data["stacks"][0]["cost"]
+    assert (found["currency"], found["rates"]) == ("USD", "list prices of 2026-05-07")
+    assert found["floor"]["before"]["per_hour"] == [0.5969, 0.5969]
+    assert found["floor"]["before"]["per_month"] == [435.73, 435.73]
+    assert found["floor"]["after"] is None
+    [service] = found["services"]
+    assert service["before"]["unknown_gpus"] == []
+    assert service["after"]["unknown_gpus"] == ["B300"]
+    assert service["after"]["max_containers"] is service["after"]["replica"] is None
+
+
+def test_findings_are_told_with_all_that_is_known_of_them() -> None:
+    """A finding has its code, its reason and its cure; an accepted one has why it stays."""
+    finding = Finding(
+        code="INF007",
+        severity="warning",
+        where="chat.gpu",
+        what="so",
+        why="since",
+        fix="do",
+        source="seen",
+    )
+    report = Report(findings=(finding,), accepted=(Accepted(finding=finding, reason="known"),))
+    [told] = valid(plan(chat(), report=report))["stacks"]
+    assert told["findings"] == [attrs.asdict(finding)]
+    assert told["accepted"] == [{**attrs.asdict(finding), "reason": "known"}]
+    assert told["estimates"] == []
+
+
+def test_kernels_say_why_they_are_compiled_again() -> None:
+    """Of the fields that kernels depend on, those are told that change."""
+    kernels = Kernels(
+        name="DeepGEMM",
+        state="kept in a Volume",
+        seconds=None,
+        depends_on=("gpu", "engine --tp-size", "steps"),
+        source="seen",
+    )
+    start = ColdStart(load_bytes=None, load_seconds=None, kernels=(kernels,))
+    estimate = Estimate(service="service.chat", memory=None, start=start)
+    image = Image(name="", steps=(ImageStep(method="apt_install", args=("git",)),))
+    wanted = record("one", {"chat": (attrs.evolve(BASE, gpu=("L4",), cpu=2.0), image)}, "y" * 64)
+    (made, live) = plan(wanted, live=golden.deployed(chat()))
+    told = valid((attrs.evolve(made, estimates=(estimate,)), live))
+    [held] = told["stacks"][0]["estimates"][0]["start"]["kernels"]
+    assert held["compiled_again_by"] == ["steps[0]", "gpu"]
+    fresh, nothing = plan(wanted)
+    told = valid((attrs.evolve(fresh, estimates=(estimate,)), nothing))
+    assert told["stacks"][0]["estimates"][0]["start"]["kernels"][0]["compiled_again_by"] == []

@@ -8,6 +8,7 @@ from infra.commands.options import (
     ADOPT,
     ENVIRONMENT,
     LOCK_TIMEOUT,
+    MAX_MONTHLY_FLOOR,
     PATH,
     TARGET,
     YES,
@@ -23,6 +24,7 @@ from infra.errors import UsageError
 @ENVIRONMENT
 @ADOPT
 @LOCK_TIMEOUT
+@MAX_MONTHLY_FLOOR
 @YES
 def command(
     what: Path | None,
@@ -30,10 +32,12 @@ def command(
     environment: str | None,
     adopt: bool,
     lock_timeout: float,
+    limit: float | None,
     yes: bool,
 ) -> int:
     """Carry out a plan: the last one, a saved one, or a fresh one of a stack file."""
     from infra import saved
+    from infra.cost import limited
     from infra.project import open_project
     from infra.session import session
 
@@ -41,6 +45,7 @@ def command(
         project = open_project(what)
         with session(chosen("apply", what, target), environment or project.environment) as there:
             made, live = there.plan(project, adopt=adopt)
+            made = limited(made, live, limit)
             return there.carry_out(made, live, yes=yes, style=style(), lock_timeout=lock_timeout)
     if target or environment or adopt:
         raise UsageError(
@@ -52,9 +57,10 @@ def command(
         saved.check_stack(made, open_project(Path(made.stack_file)).artifacts)
     saved.check_files(made)
     with session(made.target, made.environment or None) as there:
+        live = there.read(made)
         return there.carry_out(
-            made,
-            there.read(made),
+            limited(made, live, limit),
+            live,
             yes=yes or what is not None,
             style=style(),
             lock_timeout=lock_timeout,

@@ -24,7 +24,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Show who deployed which version when, from which commit, and what it changed."""
-    from infra import display
+    from infra.display_state import history_text
     from infra.project import open_project
     from infra.session import session
 
@@ -36,5 +36,5 @@ def command(
         plain = {app: [attrs.asdict(each) for each in rows] for app, rows in versions.items()}
         click.echo(json.dumps(plain, indent=2, sort_keys=True))
     else:
-        click.echo(display.history_text(versions, time.time()))
+        click.echo(history_text(versions, time.time()))
     return 0

@@ -1,7 +1,9 @@
 """Arguments and options that several commands have."""
 
+import math
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import click
 from infra.errors import UsageError
 
 if TYPE_CHECKING:
-    from infra.display import Style
+    from infra.text import Style
 
 PATH = click.Path(path_type=Path)
 STACK = click.argument("stack_file", metavar="STACK", type=PATH)
@@ -49,6 +51,29 @@ class Seconds(click.ParamType[float]):
             self.fail(f"{value!r} is no time; 90, 30s, 5m and 1h are allowed", param, ctx)
 
 
+class Dollars(click.ParamType[float]):
+    """An amount such as ``4000`` or ``4,000``."""
+
+    name = "USD"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The amount in USD."""
+        amount = math.nan
+        with suppress(ValueError):
+            amount = float(str(value).replace(",", ""))
+        if not math.isfinite(amount) or amount < 0:
+            self.fail(f"{value!r} is no amount; 0, 4000 and 4,000 are allowed", param, ctx)
+        return amount
+
+
+MAX_MONTHLY_FLOOR = click.option(
+    "--max-monthly-floor",
+    "limit",
+    type=Dollars(),
+    help="Stop an apply after which what always runs costs more than that per month.",
+)
 LOCK_TIMEOUT = click.option(
     "--lock-timeout",
     type=Seconds(),
@@ -90,10 +115,10 @@ def chosen(command: str, stack_file: Path, target: str | None) -> str:
 
 def style() -> "Style":
     """Colours on a terminal, unless NO_COLOR says otherwise."""
-    from infra import display
+    from infra.text import plain
 
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return display.plain
+        return plain
     return lambda text, colour: (
         click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
     )

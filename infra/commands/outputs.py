@@ -17,10 +17,10 @@ def command(
     stack_file: Path | None, target: str | None, environment: str | None, as_json: bool
 ) -> int:
     """Print each service's URL."""
-    from infra import display
     from infra.live import outputs
     from infra.project import open_project
     from infra.session import session
+    from infra.text import table
 
     stack_file, target, environment = last_if_none(stack_file, target, environment)
     project = open_project(stack_file)
@@ -34,5 +34,5 @@ def command(
         click.echo(json.dumps(shape, indent=2, sort_keys=True))
     else:
         rows = [(name, url or "(no URL)") for name, url in urls.items()]
-        click.echo(display.table(rows) if rows else "Nothing of this stack is deployed.")
+        click.echo(table(rows) if rows else "Nothing of this stack is deployed.")
     return 0

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.commands.options import ADOPT, ENVIRONMENT, JSON, PATH, TARGET, style
+from infra.commands.options import (
+    ADOPT,
+    ENVIRONMENT,
+    JSON,
+    MAX_MONTHLY_FLOOR,
+    PATH,
+    TARGET,
+    style,
+)
 from infra.errors import InfraError, UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +29,16 @@ if TYPE_CHECKING:
 @TARGET
 @ENVIRONMENT
 @ADOPT
+@MAX_MONTHLY_FLOOR
 @click.option("--target-service", "only", multiple=True, metavar="NAME", help="Only its App.")
 @click.option("--exclude", multiple=True, metavar="NAME", help="Leave the service's App out.")
+@click.option(
+    "--what-if",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUES",
+    help="Compare other values of a service's fields, such as gpu=H200:1,B200:1; nothing else.",
+)
 @click.option("--diff", "show_diff", is_flag=True, help="Show the modules' text, too.")
 @click.option("--concise", is_flag=True, help="List what changes, without the fields.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
@@ -36,8 +52,10 @@ def command(
     target: str | None,
     environment: str | None,
     adopt: bool,
+    limit: float | None,
     only: tuple[str, ...],
     exclude: tuple[str, ...],
+    settings: tuple[str, ...],
     show_diff: bool,
     concise: bool,
     detailed_exitcode: bool,
@@ -53,7 +71,18 @@ def command(
     STACK is a stack file, or a folder of them. The plan of a single stack is kept for `infra
     apply`.
     """
+    if settings:
+        others = (target, environment, adopt, limit, exclude, show_diff, concise, out)
+        written = (detailed_exitcode, json_into, as_markdown, markdown_into)
+        if any((*others, *written)) or len(stacks) > 1 or len(only) > 1:
+            raise UsageError(
+                "--what-if: asks no target and saves nothing, so it goes with --target-service and "
+                "--json only, of one stack file; leave the other options out"
+            )
+        _what_if(stacks[0], settings, next(iter(only), None), as_json)
+        return 0
     from infra import display, saved
+    from infra.cost import limited
     from infra.load import stack_files
     from infra.narrow import narrow
     from infra.session import Planned, sessions
@@ -68,7 +97,7 @@ def command(
         for project in projects:
             there = connect(environment or project.environment)
             made, live = there.plan(project, adopt=adopt)
-            made = narrow(made, only=only, exclude=exclude)
+            made = limited(narrow(made, only=only, exclude=exclude), live, limit)
             wants_text = show_diff or as_markdown or markdown_into
             before = there.deployed_modules(live) if wants_text else {}
             planned.append(Planned(plan=made, live=live, modules=before))
@@ -95,6 +124,20 @@ def command(
         if not quiet:
             click.echo(display.plans_table(plans, list(failures)))
     return _exit_code(plans, bool(failures), detailed_exitcode)
+
+
+def _what_if(file: Path, settings: Sequence[str], service: str | None, as_json: bool) -> None:
+    from infra.display_what_if import what_if_json, what_if_text
+    from infra.manifest import canonical
+    from infra.project import open_project
+    from infra.what_if import what_if
+
+    project = open_project(file)
+    found = what_if(project, settings, service)
+    if as_json:
+        click.echo(canonical(what_if_json(found, project.stack.name)), nl=False)
+    else:
+        click.echo(what_if_text(found))
 
 
 def _open(files: Sequence[Path]) -> tuple[list["Project"], dict[str, str]]:

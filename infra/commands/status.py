@@ -14,7 +14,7 @@ from infra.commands.options import ENVIRONMENT, MAYBE_STACK, TARGET, last_if_non
 @ENVIRONMENT
 def command(stack_file: Path | None, target: str | None, environment: str | None) -> int:
     """Show what is deployed: versions, containers, URLs."""
-    from infra import display
+    from infra.display_state import status_text
     from infra.project import open_project
     from infra.session import session
 
@@ -22,5 +22,5 @@ def command(stack_file: Path | None, target: str | None, environment: str | None
     project = open_project(stack_file)
     with session(target, environment or project.environment) as there:
         live = there.read_project(project)
-    click.echo(display.status_text(live, project.stack.name, project.app_names(), time.time()))
+    click.echo(status_text(live, project.stack.name, project.app_names(), time.time()))
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.local import ControlPlane
-from infra.local.endpoint import announced
+from infra.local.endpoint import Endpoint, claimed
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 APPLY = [*(sys.executable, "-m", "infra.cli", "apply"), *("stacks/dev.py", "--target", "local")]
@@ -19,7 +19,8 @@ def test_of_two_applies_one_deploys(infra: Run, project: Path, environ: dict[str
     stack = project / "stacks" / "dev.py"
     text = stack.read_text()
     # Answers that take a moment keep the two processes side by side.
-    with ControlPlane(root, delay_seconds=0.03) as plane, announced(root, plane.environ()):
+    with ControlPlane(root, delay_seconds=0.03) as plane, claimed(root) as announce:
+        announce(Endpoint(environ=plane.environ(), control="", pid=0))
         for round in range(20):
             stack.write_text(text.replace("target_inputs=10", f"target_inputs={20 + round}"))
             published = plane.calls["AppPublish"]

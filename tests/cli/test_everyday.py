@@ -33,7 +33,7 @@ def test_plan_apply_plan_destroy(infra: Run, modal_command: Run) -> None:
     applied = infra("apply", "--yes")
     assert applied.returncode == 0, applied.stderr
     assert "Apply complete! Resources: 7 added, 0 changed, 0 destroyed." in applied.stdout
-    assert re.search(r"alpha +https://\S*alpha\S*", applied.stdout)
+    assert re.search(r"alpha +http://127\.0\.0\.1:\d+\n", applied.stdout)
     again = infra("plan", "stacks/dev.py", "--detailed-exitcode")
     assert again.returncode == 0
     assert "No changes. Your infrastructure matches the configuration." in again.stdout
@@ -175,7 +175,7 @@ def test_a_missing_secret_is_found_by_the_plan(
     edit(project, '"huggingface-cache")', '"huggingface-cache", secret="hf")')
     planned = infra("plan", "stacks/dev.py")
     assert planned.returncode == 1
-    assert "run `modal secret create hf KEY=VALUE`" in planned.stdout
+    assert "run `infra local secret set hf KEY=VALUE`" in planned.stdout
     modal_command("secret", "create", "hf", "HF_TOKEN=none")
     assert infra("plan", "stacks/dev.py").returncode == 0
 

@@ -82,10 +82,10 @@ def test_history_and_rollback(infra: Run, project: Path) -> None:
 @pytest.mark.usefixtures("applied")
 def test_outputs(infra: Run) -> None:
     """Each service's URL is there for people and for programs, in Terraform's shape."""
-    assert re.search(r"^alpha +https://", infra("outputs", "stacks/dev.py").stdout, re.MULTILINE)
+    assert re.search(r"^alpha +http://127", infra("outputs", "stacks/dev.py").stdout, re.MULTILINE)
     shape = json.loads(infra("outputs", "stacks/dev.py", "--json").stdout)
     assert set(shape) == {"alpha", "beta"}
-    assert shape["alpha"]["value"].startswith("https://")
+    assert shape["alpha"]["value"].startswith("http://127.0.0.1:")
 
 
 def test_several_stacks_are_planned_together(infra: Run, project: Path) -> None:

@@ -1,0 +1,83 @@
+"""What is expected of services in, its text for people out."""
+
+from collections.abc import Iterator
+
+from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit
+from infra.plan import Plan
+from infra.text import Style, plain, table
+
+GB = 10**9  # bytes
+UNKNOWN = "not known"
+
+
+def estimates_text(plan: Plan, style: Style = plain) -> str:
+    """A small table for each service that gets new containers; or empty, if there is none."""
+    return "\n\n".join(_estimate(plan, each, style) for each in plan.estimates)
+
+
+def gigabytes(count: int | None) -> str:
+    """Bytes as a number of GB."""
+    return UNKNOWN if count is None else f"{count / GB:,.1f}"
+
+
+def seconds_text(seconds: tuple[float, float] | None) -> str:
+    """From the fast to the slow end, in minutes from two minutes on."""
+    if seconds is None:
+        return UNKNOWN
+    unit, size = ("min", 60) if seconds[1] >= 120 else ("s", 1)
+    low, high = (_two_digits(each / size) for each in seconds)
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+
+def _two_digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:,.2g}"
+
+
+def _estimate(plan: Plan, estimate: Estimate, style: Style) -> str:
+    memory, notes = estimate.memory, list[str]()
+    rows: list[tuple[str, str, str]] = []
+    title = f"Expected of {estimate.service}"
+    if memory:
+        title += f", on {memory.gpu_count} x {memory.gpu} with {gigabytes(memory.capacity)} GB each"
+        rows += _memory_rows(memory)
+        notes += memory.notes
+    if estimate.start:
+        rows += _start_rows(plan, estimate.service, estimate.start)
+        notes += estimate.start.notes
+    if not rows:
+        return style(f"{title}: nothing is known", "bold")
+    lines = [*table(rows).split("\n"), *notes]
+    return "\n".join([style(title, "bold"), *(f"  {line}" for line in lines)])
+
+
+def _memory_rows(memory: MemoryFit) -> Iterator[tuple[str, str, str]]:
+    for item in memory.items:
+        size = UNKNOWN if item.bytes is None else f"{gigabytes(item.bytes)} GB"
+        yield item.name, size, item.note
+    free = UNKNOWN if memory.free is None else f"{gigabytes(memory.free)} GB"
+    lacks = ["it does not fit"] if memory.free is not None and memory.free < 0 else []
+    yield "free", free, "; ".join([*lacks, *_most(memory)])
+
+
+def _most(memory: MemoryFit) -> Iterator[str]:
+    """The largest context and concurrency that fit, where they are known."""
+    context, requests = memory.context, memory.concurrency
+    if context is None or requests is None:
+        return
+    if memory.largest_context not in (None, context):
+        yield f"{requests:,} x {memory.largest_context:,} tokens fit"
+    if memory.largest_concurrency is not None:
+        yield f"{memory.largest_concurrency:,} x {context:,} tokens fit"
+
+
+def _start_rows(plan: Plan, service: str, start: ColdStart) -> Iterator[tuple[str, str, str]]:
+    size = "" if start.load_bytes is None else f"{gigabytes(start.load_bytes)} GB of weights"
+    yield "load", seconds_text(start.load_seconds), size
+    for each in start.kernels:
+        yield f"{each.name} kernels", seconds_text(each.seconds), _kernels(plan, service, each)
+
+
+def _kernels(plan: Plan, service: str, kernels: Kernels) -> str:
+    paths = plan.compiled_again_by(service, kernels)
+    changed = f"; again because {', '.join(paths)} changed" if paths else ""
+    return f"{kernels.state}{changed}"

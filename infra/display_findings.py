@@ -1,0 +1,36 @@
+"""A plan's findings in, their text for people out."""
+
+from collections import Counter
+
+from infra.plan import Plan
+from infra.rules import Finding
+from infra.text import Style, plain
+
+COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def findings_text(plan: Plan, style: Style = plain) -> str:
+    """What the rules found, the worst first, then what was accepted, with its reason; or empty."""
+    if not plan.findings and not plan.accepted:
+        return ""
+    lines = [style(f"Findings: {findings_count(plan)}", "bold")]
+    lines += [finding_text(each, style) for each in plan.findings]
+    reasons = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
+    lines += [f"  accepted {code} {where}: {why}" for (code, where), why in reasons.items()]
+    if plan.findings:
+        first = f"{plan.findings[0].code} --stack {plan.stack_file}"
+        lines.append(f"`infra explain {first}` tells why, and how to keep it.")
+    return "\n".join(lines)
+
+
+def finding_text(finding: Finding, style: Style = plain) -> str:
+    """A finding: what is so, and what to do."""
+    head = style(f"{finding.severity} {finding.code}", COLOURS[finding.severity])
+    return f"  {head} {finding.where}: {finding.what}\n      {finding.fix}"
+
+
+def findings_count(plan: Plan) -> str:
+    """How many there are of each severity, and how many were accepted."""
+    counts = Counter(each.severity for each in plan.findings)
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()]
+    return ", ".join([*words, *([f"{len(plan.accepted)} accepted"] if plan.accepted else [])])

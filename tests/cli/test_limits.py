@@ -1,0 +1,85 @@
+"""What a stack costs, at the command line: a limit that stops an apply, other values tried."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def warm(project: Path) -> Path:
+    """The project, with one container of the one service always up: 10,101 USD per month."""
+    path = project / "stacks" / "dev.py"
+    text = path.read_text()
+    assert 'chat("alpha")' in text
+    path.write_text(text.replace('chat("alpha")', 'chat("alpha", min_containers=1)'))
+    return project
+
+
+LIMIT = (
+    "stack.dev: 10,101 USD is the monthly floor after this apply; --max-monthly-floor allows 5,000"
+)
+
+
+def test_an_apply_is_stopped_by_its_cost(infra: Run, warm: Path) -> None:
+    """Of a stack file, of the last plan and of a saved one; nothing is deployed then."""
+    fresh = ("stacks/dev.py", "--target", "local", "--yes")
+    refused = infra("apply", *fresh, "--max-monthly-floor", "5,000")
+    assert refused.returncode == 1
+    assert LIMIT in refused.stderr
+    assert infra("plan", "stacks/dev.py", "--out", "plan.json").returncode == 0
+    assert infra("plan", "stacks/dev.py").returncode == 0
+    for what in (["--yes"], ["plan.json"]):
+        refused = infra("apply", *what, "--max-monthly-floor", "5000")
+        assert refused.returncode == 1
+        assert LIMIT in refused.stderr
+        assert "Floor in USD per hour (per month): 0 -> 13.84 (0 -> 10,101)" in refused.stdout
+    assert "not deployed" in infra("status", "stacks/dev.py").stdout
+    applied = infra("apply", "plan.json", "--max-monthly-floor", "10101")
+    assert applied.returncode == 0, applied.stderr
+    assert infra("plan", "stacks/dev.py", "--max-monthly-floor", "0").returncode == 0
+
+
+def test_a_plan_above_the_limit_can_t_be_applied_later(infra: Run, warm: Path) -> None:
+    """The limit of a plan is kept with it."""
+    refused = infra("plan", "stacks/dev.py", "--max-monthly-floor", "5000")
+    assert refused.returncode == 1
+    assert LIMIT in refused.stdout
+    later = infra("apply", "--yes")
+    assert later.returncode == 1
+    assert LIMIT in later.stderr
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-1", "much", ""])
+def test_a_limit_is_an_amount(infra: Run, limit: str) -> None:
+    """What is none would stop nothing."""
+    refused = infra("plan", "stacks/dev.py", "--max-monthly-floor", limit)
+    assert refused.returncode == 64
+    assert "is no amount; 0, 4000 and 4,000 are allowed" in refused.stderr
+
+
+def test_other_values_are_tried_without_a_target(infra: Run, project: Path) -> None:
+    """A table, or JSON; no control plane is started, and no plan is kept."""
+    tried = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=H200:2", "--what-if", "port=9")
+    assert tried.returncode == 0, tried.stderr
+    assert [line.split()[:3] for line in tried.stdout.splitlines()[3:]] == [
+        ["now", "H100:2", "8000"],
+        ["1", "H200:2", "9"],
+    ]
+    command = ("plan", "stacks/dev.py", "--what-if", "gpu=L4:2,B300:2", "--target-service", "beta")
+    told = json.loads(infra(*command, "--json").stdout)
+    assert told["service"] == "beta"
+    assert [each["values"] for each in told["variants"][1:]] == [{"gpu": "L4:2"}, {"gpu": "B300:2"}]
+    assert not (project / ".infra").exists()
+
+
+@pytest.mark.parametrize("option", [["--out", "x"], ["--target", "local"], ["--diff"]])
+def test_what_does_not_go_with_other_values(infra: Run, option: list[str]) -> None:
+    """An option that would do nothing is refused."""
+    refused = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=L4:2", *option)
+    assert refused.returncode == 64
+    assert "leave the other options out" in refused.stderr

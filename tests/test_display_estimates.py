@@ -1,0 +1,128 @@
+"""What is expected of services, as people read it."""
+
+import attrs
+import golden
+import pytest
+from records import BASE, record
+from test_plan import plan
+
+from infra.display import list_text, plan_text
+from infra.display_estimates import estimates_text, seconds_text
+from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, MemoryItem
+from infra.manifest import Manifest
+from infra.plan import Plan
+from infra.resources import Autoscaler, Image
+
+GB = 10**9
+MEMORY = MemoryFit(
+    gpu="H100!",
+    gpu_count=2,
+    capacity=80 * GB,
+    items=(
+        MemoryItem(name="weights", bytes=int(9.44 * GB), note="~from the parameters"),
+        MemoryItem(name="draft model", bytes=None, note="its size is not known"),
+    ),
+    free=21 * GB,
+    context=4096,
+    concurrency=10,
+    largest_context=16384,
+    largest_concurrency=40,
+    notes=("a note",),
+)
+START = ColdStart(
+    load_bytes=18 * GB,
+    load_seconds=(9.0, 18.0),
+    kernels=(
+        Kernels(
+            name="DeepGEMM",
+            state="compiled at build",
+            seconds=(600, 1200),
+            depends_on=("gpu", "engine --tp-size"),
+            source="seen",
+        ),
+        Kernels(
+            name="Triton",
+            state="compiled in every container",
+            seconds=None,
+            depends_on=(),
+            source="seen",
+        ),
+    ),
+    notes=("another",),
+)
+ESTIMATE = Estimate(service="service.chat", memory=MEMORY, start=START)
+EXPECTED = """\
+Expected of service.chat, on 2 x H100! with 80.0 GB each
+  weights           9.4 GB        ~from the parameters
+  draft model       not known     its size is not known
+  free              21.0 GB       10 x 16,384 tokens fit; 40 x 4,096 tokens fit
+  load              9 to 18 s     18.0 GB of weights
+  DeepGEMM kernels  10 to 20 min  compiled at build; again because gpu changed
+  Triton kernels    not known     compiled in every container
+  a note
+  another"""
+
+
+def chat(*gpu: str, least: int = 0) -> Manifest:
+    """The record of an App with one service."""
+    service = attrs.evolve(BASE, gpu=gpu, autoscaler=Autoscaler(min_containers=least))
+    return record("one", {"chat": (service, Image(name="", steps=()))}, "x" * 64)
+
+
+def expecting(estimate: Estimate) -> Plan:
+    """A plan that changes the service's GPU."""
+    made = plan(chat("L4"), live=golden.deployed(chat("T4")))
+    return attrs.evolve(made, estimates=(estimate,))
+
+
+def test_a_table_of_what_is_expected() -> None:
+    """What takes the memory, what is left, how long it loads, what is compiled again and why."""
+    assert estimates_text(expecting(ESTIMATE)) == EXPECTED
+    live = golden.deployed(chat("T4"))
+    assert EXPECTED in plan_text(expecting(ESTIMATE), live, 0)
+    assert "Expected" not in list_text(expecting(ESTIMATE), live, 0)
+
+
+def test_what_does_not_fit_and_what_is_not_known() -> None:
+    """Too little memory is told as such; what nobody knows is no number."""
+    tight = attrs.evolve(MEMORY, free=-int(1.5 * GB), largest_context=None, notes=())
+    text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=tight, start=None)))
+    assert text.splitlines()[-1].split() == (
+        ["free", "-1.5", "GB", "it", "does", "not", "fit;", "40", "x", "4,096", "tokens", "fit"]
+    )
+    unknown = attrs.evolve(MEMORY, free=None, context=None, notes=())
+    text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=unknown, start=None)))
+    assert text.splitlines()[-1] == "  free         not known"
+    nothing = Estimate(service="service.chat", memory=None, start=None)
+    assert estimates_text(expecting(nothing)) == "Expected of service.chat: nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "not known"),
+        ((1, 1), "1 s"),
+        ((0.26, 1.04), "0.26 to 1 s"),
+        ((5.12, 10.24), "5.1 to 10 s"),
+        ((60, 119), "60 to 119 s"),
+        ((90, 150), "1.5 to 2.5 min"),
+        ((3600, 36000), "60 to 600 min"),
+    ],
+)
+def test_times_are_rounded(seconds: tuple[float, float] | None, said: str) -> None:
+    """An estimate has two digits, and the unit that suits it."""
+    assert seconds_text(seconds) == said
+
+
+def test_only_new_containers_are_estimated() -> None:
+    """Services that are created or get other containers; not those that only scale, stay or go."""
+    live = golden.deployed(chat("T4"))
+    assert plan(chat("T4")).renewed() == ["service.chat"]
+    assert plan(chat("L4"), live=live).renewed() == ["service.chat"]
+    assert plan(chat("T4", least=2), live=live).renewed() == []
+    assert plan(chat("T4"), live=live).renewed() == []
+    assert plan(live=live).renewed() == []
+    steps = record("one", {"chat": (BASE, Image(name="", steps=()))}, "x" * 64).resources
+    other = {**steps, "image.chat": {"name": "chat", "steps": [{"call": "apt_install"}]}}
+    image = attrs.evolve(chat("H100"), resources=other)
+    assert plan(image, live=golden.deployed(chat("H100"))).renewed() == ["service.chat"]
