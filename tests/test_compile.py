@@ -114,6 +114,7 @@ def test_the_modules_are_what_modal_takes() -> None:
         "example-nemotron-inference 0 1",
         "example-server-door 2 0",
         "example-sglang-low-latency 0 1",
+        "example-vllm 1 0",
     ]
 
 

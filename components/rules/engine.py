@@ -203,8 +203,8 @@ class Engine:
 
     @cached_property
     def tp(self) -> int:
-        """GPUs that share each tensor."""
-        return self.number(self.tp_flag) or 1
+        """GPUs that share each tensor; all of them where the engine has no flag for it."""
+        return self.number(self.tp_flag) or 1 if self.tp_flag else self.gpu_count
 
     @property
     def pp(self) -> int:

@@ -149,8 +149,7 @@ def release_not_known(engine: Engine) -> Iterator[Fault]:
         yield Fault(
             field="image",
             what=engine.release.notice,
-            fix=f"use an image whose tag names a known release, such as "
-            f"{engine.example}",
+            fix=f"use an image whose tag names a known release, such as {engine.example}",
             severity="info" if engine.asked else None,
         )
 

@@ -8,7 +8,7 @@ from components.rules.engine import Engine, SGLangEngine, base_tag
 from infra.rules import Fault, Rule, Subject, rule
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-MOVING = re.compile(r"(latest|dev|main|nightly)(?![.\d])|^latest", re.IGNORECASE)
+MOVING = re.compile(r"(latest|dev|main|nightly)(?![.\da-z])|^latest", re.IGNORECASE)
 PIN = 'write model=Model("...", revision="<commit>")'
 HUB = "https://huggingface.co/docs/huggingface_hub/guides/download: revision"
 

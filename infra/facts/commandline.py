@@ -13,6 +13,7 @@ Option = Mapping[str, Any]
 
 SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)")
 PHASES = ("decode", "prefill")
+BOOLEAN = ("boolean", "paired")  # kinds of options that also have an opposite
 
 
 class _Refused(Exception):
@@ -78,10 +79,12 @@ def plainly(options: Mapping[str, Option], argv: Sequence[str]) -> dict[str, Val
     Most have full names only, each with the words that it takes. To see that takes a fraction of
     the time in which argparse is set up and run, and a stack may have a hundred of them.
     """
-    found = {}
+    found: dict[str, Value] = {}
     for flag, *words in groups(argv):
-        option = options.get(flag)
+        option, opposite = options.get(flag), options.get(flag.replace("--no-", "--", 1))
         value = None if option is None else _plain(option, words)
+        if option is None and opposite and opposite.get("kind") in BOOLEAN and not words:
+            option, value = opposite, False
         if option is None or value is None:
             return None
         found[key(option)] = value
@@ -90,7 +93,7 @@ def plainly(options: Mapping[str, Option], argv: Sequence[str]) -> dict[str, Val
 
 def _plain(option: Option, words: list[str]) -> Value | None:
     """The value, if the words are beyond doubt what the option takes."""
-    if option.get("kind") in ("switch", "boolean", "paired"):
+    if option.get("kind") in ("switch", *BOOLEAN):
         return None if words else True
     is_list = option.get("nargs") == "+"
     if "kind" in option or (option.get("nargs") and not is_list):
@@ -102,7 +105,7 @@ def _plain(option: Option, words: list[str]) -> Value | None:
         values = [check(word) for word in words]
     except (ValueError, argparse.ArgumentTypeError):
         return None
-    if choices and any(value not in choices for value in values):
+    if (choices and any(value not in choices for value in values)) or None in values:
         return None
     return words if is_list else words[0]
 

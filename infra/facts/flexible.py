@@ -9,6 +9,7 @@ from typing import Any
 
 SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 OBJECT = re.compile(r"(?s)\s*{.*}\s*")
+PECULIAR = re.compile(r"-O|-[^=]*[._]")  # what is not as argparse wants it
 INVERSE = {"--enable-": "--disable-", "--disable-": "--enable-"}
 
 
@@ -23,7 +24,7 @@ def normalised(argv: Sequence[str], names: Collection[str]) -> list[str]:
         argv: As written.
         names: The release's own names of flags.
     """
-    if all(word.isalnum() or ("_" not in word and "." not in word) for word in _flags(argv)):
+    if not any(PECULIAR.match(word) for word in argv):
         return list(argv)
     words = list(_spelled(argv, names))
     plain: list[str] = []
@@ -46,10 +47,6 @@ def normalised(argv: Sequence[str], names: Collection[str]) -> list[str]:
     for name, found in objects.items():
         plain += [name, json.dumps(found)]
     return plain
-
-
-def _flags(argv: Sequence[str]) -> Iterator[str]:
-    return (word.partition("=")[0] for word in argv if word.startswith("-"))
 
 
 def _spelled(argv: Sequence[str], names: Collection[str]) -> Iterator[str]:
@@ -154,7 +151,7 @@ def _any_object(word: str) -> None:
         raise argparse.ArgumentTypeError(f"{word} is no JSON object")
 
 
-def _decimal_int(word: str) -> None:
+def human_readable_int(word: str) -> None:
     match = SUFFIXED.fullmatch(word.strip())
     if match is None:
         int(word)
@@ -165,9 +162,9 @@ def _decimal_int(word: str) -> None:
         )
 
 
-def _decimal_int_or_auto(word: str) -> None:
+def human_readable_int_or_auto(word: str) -> None:
     if word.strip().lower() != "auto":
-        _decimal_int(word)
+        human_readable_int(word)
 
 
 def _text_or_object(word: str) -> None:
@@ -185,8 +182,8 @@ WITH_FIELDS = {"object": object_of, "adapter": adapter}
 TYPES: dict[str, Callable[[str], Any]] = {
     "any_object": _any_object,
     "bool": bool,
-    "decimal_int": _decimal_int,
-    "decimal_int_or_auto": _decimal_int_or_auto,
+    "decimal_int": human_readable_int,
+    "decimal_int_or_auto": human_readable_int_or_auto,
     "text_or_object": _text_or_object,
     "lowered": _lowered,
 }

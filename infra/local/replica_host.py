@@ -157,8 +157,11 @@ class ReplicaHost:
     def _clean_up(self) -> None:
         """Remove what a killed daemon left; its processes ended with it."""
         rows = self.read(tasks.abandoned)
-        for row in rows:
-            self.folders(row["id"]).remove()
+        alive = {row["id"] for row in self.read(tasks.running)}
+        # Sockets may be there of which the state knows nothing, as somebody has removed it.
+        sockets = {each.name for each in self.sockets_folder.iterdir() if each.is_dir()}
+        for task_id in {row["id"] for row in rows} | (sockets - alive):
+            self.folders(task_id).remove()
         self.write(lambda call: tasks.bury(call, [row["id"] for row in rows]))
         self.left_over = tuple(row["id"] for row in rows)
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ class Environment:
         made = cls(folder=folder)
         ready = folder / "ready"
         if not ready.exists():
+            print(f"installing {PACKAGES[0]} and what SGLang imports (2 GB)", file=sys.stderr)
             venv.create(folder / "venv", with_pip=True, clear=True)
             pip("install", "--quiet", *PACKAGES, python=made.python)
             smi = folder / "bin" / "nvidia-smi"

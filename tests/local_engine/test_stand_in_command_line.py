@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engine import install
+from infra.local.engine import install, refuse
+from infra.runtime.engine import start_engine, wait_ready
 
 SERVE = ("sglang", "serve")
 MODULE = (sys.executable, "-m", "sglang.launch_server")
@@ -123,3 +124,12 @@ def test_any_folder_will_do(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": first["PYTHONPATH"]}
     result = subprocess.run([*MODULE, "--no"], env=environ, capture_output=True, check=False)
     assert result.returncode == 2
+
+
+def test_vllm_says_that_it_has_no_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container on vLLM fails at once in a rehearsal, with the reason in its error."""
+    refuse(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    process, last_lines = start_engine(["vllm", "serve", "org/model"])
+    with pytest.raises(RuntimeError, match=r"exit code 127(.|\n)*can be planned and deployed"):
+        wait_ready(process, last_lines, "http://127.0.0.1:9/health", timeout=30)

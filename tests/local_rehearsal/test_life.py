@@ -1,6 +1,7 @@
 """Daemons end in every way, and the next one goes on where they were."""
 
 import re
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_nothing_outlives_a_killed_daemon(daemon: Daemon, talk: Path) -> None:
     daemon.end()
     daemon.start()
     assert "was killed" not in daemon.said()
+
+
+def test_a_removed_folder_leaves_nothing_either(daemon: Daemon, talk: Path) -> None:
+    """Sockets of a killed daemon lie elsewhere: they are found without the state, too."""
+    talk.write_text(talk.read_text().replace("@app.cls()", "@app.cls(min_containers=1)"))
+    daemon.modal("deploy", str(talk))
+    daemon.ready(OPEN, 1)
+    daemon.end(signal.SIGKILL)
+    shutil.rmtree(daemon.root)
+    daemon.start()
+    assert daemon.status().services == ()
 
 
 def test_a_second_interrupt_does_not_wait(daemon: Daemon, talk: Path) -> None:

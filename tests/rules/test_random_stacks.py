@@ -112,7 +112,7 @@ def service(name: str, image: ImageSpec | None, fields: dict[str, Any]) -> Infer
     return sample(**{**fields, **given_image, "name": name})
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(FIELDS, FIELDS | ON_VLLM, st.none() | IMAGES, st.booleans())
 def test_rules_never_fail(
     one: dict[str, Any], other: dict[str, Any], image: ImageSpec | None, is_strict: bool

@@ -110,7 +110,7 @@ def test_codes_are_names() -> None:
 def test_other_engines_are_left_alone() -> None:
     """Rules about engines say nothing of a service that starts something else."""
     (app,) = apps()
-    other = attrs.evolve(app.services[0], entrypoint=("llama-server",))
+    other = attrs.evolve(app.services[0], entrypoint=("trtllm-serve",))
     found = check([attrs.evolve(app, services=(other,))], RULES, accept={}, is_strict=False)
     assert found.findings == ()
 

@@ -13,6 +13,12 @@ COMMAND = """\
 # Stand-in for SGLang {version}: it generates no real text, its times are modelled.
 PYTHONPATH={root} exec {python} -P -m infra.local.engine {version} "$@"
 """
+REFUSAL = """\
+#!/bin/sh
+echo "The stand-in of a rehearsal takes the place of SGLang; a service on vLLM can be planned and" \
+    "deployed, and not rehearsed." >&2
+exit 127
+"""
 PACKAGE = '''\
 """Stand-in for SGLang {version}: it generates no real text, its times are modelled."""
 
@@ -53,3 +59,10 @@ def install(folder: Path, version: str) -> dict[str, str]:
         module = MODULE.format(name=name, command=str(command))
         (package / f"{name}.py").write_text(module, encoding="utf-8")
     return {"PATH": str(programs), "PYTHONPATH": str(modules)}
+
+
+def refuse(folder: Path) -> None:
+    """Write the command `vllm` into the folder; all it does is to say that there is no stand-in."""
+    command = folder / "vllm"
+    command.write_text(REFUSAL, encoding="utf-8")
+    command.chmod(0o755)
