@@ -15,17 +15,19 @@ COUNT = validators.optional(validators.whole_number(1))
 @attrs.frozen
 class SpeculativeDecoding:
     """
-    How SGLang guesses tokens ahead and checks them in one pass; names as in SGLang.
+    How the engine guesses tokens ahead and checks them in one pass; names as in SGLang.
 
-    A count that is None is left out of the command line, and SGLang chooses it.
+    A count that is None is left out of the command line, and the engine chooses it. vLLM is given
+    its own names: ``mtp`` for EAGLE without a draft model, ``draft_model`` for STANDALONE, else the
+    algorithm in small letters; it guesses `num_steps` tokens, or one less than `num_draft_tokens`.
 
     Attributes:
         algorithm: Such as ``EAGLE``, ``EAGLE3``, ``STANDALONE``, ``NGRAM`` (SGLang 0.5.6 and
             newer; later versions know more).
         draft_model_path: Repository of the draft model; None: the model itself or none.
-        draft_model_revision: A commit of it; SGLang takes the main branch when it is None.
+        draft_model_revision: A commit of it; None: the main branch.
         num_steps: Draft steps per pass.
-        eagle_topk: Branches per step.
+        eagle_topk: Branches per step; vLLM has one.
         num_draft_tokens: Tokens checked per pass.
     """
 

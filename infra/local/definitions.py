@@ -54,25 +54,29 @@ def save(call: Call, function_id: str, request: api_pb2.FunctionCreateRequest) -
         function_id,
         request.SerializeToString(deterministic=True),
     )
-    if request.function.HasField("http_config") or request.function_data.HasField("http_config"):
-        ports.reserve(call, function_id)
+    data = _data(request)
+    if data.HasField("http_config"):
+        app = call.one(
+            "SELECT apps.* FROM apps JOIN functions ON app_id = apps.id WHERE functions.id = ?",
+            function_id,
+        )
+        assert app is not None
+        ports.reserve(call, _place(data, app["environment_id"], app["name"]))
     return definition_id
 
 
 def load(call: Call, definition_id: str) -> Definition:
     row = call.one(
-        "SELECT definitions.*, app_id, apps.name AS app_name, web_suffix, port FROM definitions "
-        "JOIN functions ON functions.id = function_id JOIN apps ON apps.id = app_id "
-        "JOIN environments ON environments.id = apps.environment_id "
-        "LEFT JOIN ports ON ports.environment_id = environments.id "
-        "AND ports.app_name = apps.name AND function_name = functions.name "
+        "SELECT definitions.*, app_id, environment_id, apps.name AS app_name, web_suffix "
+        "FROM definitions JOIN functions ON functions.id = function_id "
+        "JOIN apps ON apps.id = app_id JOIN environments ON environments.id = environment_id "
         "WHERE definitions.id = ?",
         definition_id,
     )
     if row is None:
         not_found(f"Function definition {definition_id!r} not found.")
     data = _data(api_pb2.FunctionCreateRequest.FromString(row["request"]))
-    _set_urls(data, row)
+    _set_urls(call, data, row)
     metadata = handle_metadata(data, row["app_id"])
     metadata.definition_id = definition_id
     metadata.web_url = data.web_url
@@ -149,10 +153,17 @@ def _data(request: api_pb2.FunctionCreateRequest) -> api_pb2.FunctionData:
     return api_pb2.FunctionData(**shared, ranked_functions=[ranked])
 
 
-def _set_urls(data: api_pb2.FunctionData, row: sqlite3.Row) -> None:
+def _place(data: api_pb2.FunctionData, environment_id: str, app_name: str) -> ports.Place:
+    regions = data.http_config.proxy_regions
+    return ports.place(environment_id, app_name, data.function_name, regions)
+
+
+def _set_urls(call: Call, data: api_pb2.FunctionData, row: sqlite3.Row) -> None:
     web_suffix, app_name = row["web_suffix"], row["app_name"]
     if data.HasField("http_config"):
-        data.flash_service_urls.append(urls.service_url(row["port"]))
+        port = ports.port(call, _place(data, row["environment_id"], app_name))
+        assert port is not None, "a service has its port from its first definition on"
+        data.flash_service_urls.append(urls.service_url(port))
     if data.webhook_config.type != api_pb2.WEBHOOK_TYPE_UNSPECIFIED:
         data.web_url = urls.web_url(web_suffix, app_name, data.function_name)
     for method in data.method_definitions.values():

@@ -55,7 +55,7 @@ class Front:
         try:
             await self._router.start(port)
         except OSError:
-            other = self._host.write(lambda call: ports.move(call, self.service.function_id))
+            other = self._host.write(lambda call: ports.move(call, self.service.place))
             await self._router.start(other)
             self._tell(f"port {port} is taken by another program: now at {self.url}")
         self._deploy()

@@ -1,44 +1,52 @@
 """Which port of this machine each service has, kept so that its URL stays the same."""
 
 import random
+from collections.abc import Iterable
 
 from infra.local import loopback
 from infra.local.call import Call
 
 # Below those that systems give to outgoing connections, which may take one at any time.
 _PORTS = range(20_000, 30_000)
+_DEFAULT_REGION = "us-east"
 
 
-def reserve(call: Call, function_id: str) -> None:
-    """Give a service its port, unless its name has one already in this App's environment."""
-    if _port(call, function_id) is None:
-        _keep(call, function_id, _free(call))
+# What Modal's URL of a service is made of: the environment's id, the App's name, the class's, and
+# the routing regions.
+Place = tuple[str, str, str, str]
 
 
-def move(call: Call, function_id: str) -> int:
-    """Give a service another port, as somebody else uses its own; the new one."""
-    port = _free(call)
-    _keep(call, function_id, port)
-    return port
+def place(environment_id: str, app_name: str, function_name: str, regions: Iterable[str]) -> Place:
+    """Services of one place have one URL, whatever else changes."""
+    return (
+        environment_id,
+        app_name,
+        function_name.removesuffix(".*"),
+        ",".join(regions) or _DEFAULT_REGION,
+    )
 
 
-def _port(call: Call, function_id: str) -> int | None:
+def port(call: Call, place: Place) -> int | None:
+    """The port of a place, if it has one."""
     row = call.one(
-        "SELECT port FROM ports JOIN apps USING (environment_id) JOIN functions "
-        "ON functions.app_id = apps.id AND functions.name = function_name "
-        "WHERE app_name = apps.name AND functions.id = ?",
-        function_id,
+        "SELECT port FROM ports WHERE (environment_id, app_name, class_name, regions) "
+        "= (?, ?, ?, ?)",
+        *place,
     )
     return None if row is None else int(row["port"])
 
 
-def _keep(call: Call, function_id: str, port: int) -> None:
-    call.do(
-        "INSERT OR REPLACE INTO ports SELECT environment_id, apps.name, functions.name, ? "
-        "FROM functions JOIN apps ON apps.id = app_id WHERE functions.id = ?",
-        port,
-        function_id,
-    )
+def reserve(call: Call, place: Place) -> None:
+    """Give a place a port, unless it has one."""
+    if port(call, place) is None:
+        move(call, place)
+
+
+def move(call: Call, place: Place) -> int:
+    """Give a place another port, as somebody else uses its own; the new one."""
+    found = _free(call)
+    call.do("INSERT OR REPLACE INTO ports VALUES (?, ?, ?, ?, ?)", *place, found)
+    return found
 
 
 def _free(call: Call) -> int:

@@ -20,7 +20,8 @@ def printed(root: Path, service: str | None, *, last: int, follow: bool) -> Iter
 
     Args:
         root: Folder of the state.
-        service: A class, an App, or both with a dot between; None: all, each line with its service.
+        service: A service as the stack or its class is named, an App, or App and class with a dot
+            between; None: all, each line with its service.
         last: How many of the lines that there are.
         follow: Go on for ever with those that come.
 
@@ -50,15 +51,16 @@ def _chosen(call: Call, service: str | None) -> dict[str, str]:
         "SELECT functions.id, apps.name AS app, functions.name, environments.name AS home "
         "FROM functions JOIN apps ON apps.id = app_id "
         "JOIN environments ON environments.id = environment_id "
-        "JOIN ports USING (environment_id) WHERE app_name = apps.name "
-        "AND function_name = functions.name ORDER BY apps.name, functions.name"
+        "WHERE EXISTS (SELECT * FROM ports WHERE ports.environment_id = apps.environment_id "
+        "AND app_name = apps.name AND functions.name IN (class_name, class_name || '.*')) "
+        "ORDER BY apps.name, functions.name"
     )
     names, found = {}, {}
     for row in rows:
         name = row["name"].removesuffix(".*")
         home = "" if row["home"] == DEFAULT_ENVIRONMENT else f"{row['home']}/"
         whole = names[row["id"]] = f"{home}{row['app']}.{name}"
-        if service in (None, name, row["app"], whole):
+        if service in (None, row["app"], whole) or _squeezed(service) == _squeezed(name):
             found[row["id"]] = whole
     if service is None or found:
         return found
@@ -66,6 +68,11 @@ def _chosen(call: Call, service: str | None) -> dict[str, str]:
     raise UsageError(
         f"infra local logs: there is no service {service!r}; {known} can be named; name one of them"
     )
+
+
+def _squeezed(name: str) -> str:
+    """A class is named after its service in the stack: `qwen3-8b` is `Qwen38b`."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _after(call: Call, function_ids: list[str], sequence: int, limit: int) -> list[sqlite3.Row]:

@@ -10,6 +10,7 @@ from typing import Self
 from infra.local import report, scheduling, services
 from infra.local.call import Call
 from infra.local.front import Front
+from infra.local.ports import Place
 from infra.local.proxy_token import proxy_token
 from infra.local.replica_host import ReplicaHost
 from infra.local.scaling import Settings
@@ -18,8 +19,6 @@ from infra.local.status import Status
 
 # Between two looks at whether the state was changed, by whatever process; a look takes some µs.
 _LOOK_SECONDS = 0.05
-
-_Key = tuple[str, str, str]
 
 
 class Rehearsal:
@@ -38,8 +37,8 @@ class Rehearsal:
         self._tell = tell
         self._since = time.time()
         self._host = ReplicaHost(root)
-        self._fronts: dict[_Key, Front] = {}
-        self._closing: dict[_Key, asyncio.Task[None]] = {}
+        self._fronts: dict[Place, Front] = {}
+        self._closing: dict[Place, asyncio.Task[None]] = {}
         self._is_running = False
 
     @property
@@ -117,7 +116,7 @@ class Rehearsal:
             elif settings != front.settings:
                 front.update(settings)
 
-    async def _open(self, key: _Key, service: ServiceVersion, settings: Settings) -> None:
+    async def _open(self, key: Place, service: ServiceVersion, settings: Settings) -> None:
         def tell(text: str) -> None:
             self._tell(service.name, text)
 
@@ -128,7 +127,7 @@ class Rehearsal:
             tell(f"v{service.version} deployed at {front.url}: {report.runs(front.status())}")
             front.start()
 
-    def _close(self, key: _Key) -> None:
+    def _close(self, key: Place) -> None:
         if key in self._closing:
             return
         closing = asyncio.create_task(self._fronts[key].close())
@@ -141,9 +140,9 @@ class Rehearsal:
         closing.add_done_callback(closed)
 
 
-def _deployed(call: Call) -> dict[_Key, tuple[ServiceVersion, Settings]]:
+def _deployed(call: Call) -> dict[Place, tuple[ServiceVersion, Settings]]:
     found = {}
     for each in services.live(call):
         settings = Settings.parse(scheduling.current(call, each.function_id))
-        found[each.environment_name, each.app_name, each.class_name] = (each, settings)
+        found[each.place] = (each, settings)
     return found

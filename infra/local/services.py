@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 from modal_proto import api_pb2
 
-from infra.local import definitions
+from infra.local import definitions, ports
 from infra.local.call import Call
 from infra.local.definitions import Definition
 from infra.local.layout import Layout
@@ -37,6 +37,7 @@ class ServiceVersion:
         unauthenticated: Whether callers need no token.
         routing_regions: Where callers come in.
         compute_regions: Where replicas may run.
+        place: What its URL is kept by.
         url: Where callers reach it here, as the SDK shows it.
         gpu: In Modal's words, such as `H100!:2`; empty: none.
     """
@@ -57,6 +58,7 @@ class ServiceVersion:
     unauthenticated: bool
     routing_regions: tuple[str, ...]
     compute_regions: tuple[str, ...]
+    place: ports.Place
     url: str
     gpu: str
 
@@ -114,6 +116,7 @@ def _service(app: sqlite3.Row, name: str, definition: Definition) -> ServiceVers
         unauthenticated=http.unauthenticated or not definition.data.is_server,
         routing_regions=tuple(http.proxy_regions),
         compute_regions=tuple(function.scheduler_placement.regions),
+        place=ports.place(app["environment_id"], app["name"], name, http.proxy_regions),
         url=definition.data.flash_service_urls[0],
         gpu=f"{gpu.gpu_type}:{gpu.count}" if gpu.count else "",
     )

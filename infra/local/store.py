@@ -142,9 +142,10 @@ CREATE INDEX log_lines_by_app ON log_lines (app_id, at_ns);
 CREATE TABLE ports (
     environment_id TEXT NOT NULL REFERENCES environments ON DELETE CASCADE,
     app_name TEXT NOT NULL,
-    function_name TEXT NOT NULL,
+    class_name TEXT NOT NULL,
+    regions TEXT NOT NULL,
     port INTEGER NOT NULL UNIQUE,
-    PRIMARY KEY (environment_id, app_name, function_name)
+    PRIMARY KEY (environment_id, app_name, class_name, regions)
 ) WITHOUT ROWID;
 
 CREATE TABLE dict_entries (

@@ -4,7 +4,7 @@ WORKSPACE = "local"
 
 
 def service_url(port: int) -> str:
-    """The URL of an HTTP service; there is one router, whatever its routing regions."""
+    """The URL of an HTTP service; on this machine, all of its routing regions share it."""
     return f"http://127.0.0.1:{port}"
 
 

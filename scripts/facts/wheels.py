@@ -44,6 +44,11 @@ def finals(package: str, since: str, numbers: int) -> list[str]:
     """
     The final releases from that version on, oldest first; of each the last mend only.
 
+    Args:
+        package: As pip knows it.
+        since: The oldest version.
+        numbers: How many of a version's numbers make it another release.
+
     Raises:
         InfraError: pip does not find the package.
     """

@@ -211,7 +211,9 @@ def test_the_catalogue_is_sound() -> None:
     assert used == set(range(len(catalogue["options"])))
 
 
-@pytest.mark.parametrize("name", ["sglang_flags", "gpus", "regions", "prices", "caches", "models"])
+@pytest.mark.parametrize(
+    "name", ["sglang_flags", "vllm_flags", "gpus", "regions", "prices", "caches", "models"]
+)
 def test_facts_have_a_source_and_a_date(name: str) -> None:
     """Every file of facts is in the package, and says where it is from and when."""
     content = json.loads(files("infra.facts").joinpath(f"{name}.json").read_text("utf-8"))
