@@ -114,7 +114,7 @@ def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:
     assert f"talk.Open {replica} open leaves one\n" in lines
     following.send_signal(signal.SIGINT)
     assert following.communicate()[1] == "Interrupted.\n"
-    for name in ("Open", "talk", "talk.Open"):
+    for name in ("Open", "open", "talk", "talk.Open"):
         said = local("logs", name).stdout.splitlines()
         assert f"{replica} open enters one" in said
     assert len(local("logs", "-n", "1").stdout.splitlines()) == 1
