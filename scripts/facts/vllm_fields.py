@@ -38,7 +38,8 @@ class Style:
         suffixed: set[str] = set()
         for node in ast.walk(make):
             if isinstance(node, ast.Set | ast.Tuple | ast.List):
-                words = {each.value for each in node.elts if isinstance(each, ast.Constant)}
+                constants = (each.value for each in node.elts if isinstance(each, ast.Constant))
+                words = {value for value in constants if isinstance(value, str)}
                 suffixed |= words if "max_num_batched_tokens" in words else set()
         text = ast.unparse(make)
         return cls(

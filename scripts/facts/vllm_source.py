@@ -214,11 +214,11 @@ class _Reader:
                 return self.value(module, whole, names)[self.value(module, key, names)]
             case ast.Dict(keys=keys, values=values):
                 found: dict[str, Any] = {}
-                for key, value in zip(keys, values, strict=True):
-                    if key is None:
+                for written, value in zip(keys, values, strict=True):
+                    if written is None:
                         found |= self.value(module, value, names)
                     else:
-                        name = self.value(module, key, names)
+                        name = self.value(module, written, names)
                         found[name] = self._keyword(module, name, value, names)
                 return found
             case ast.List(elts=items) | ast.Tuple(elts=items):
@@ -290,7 +290,8 @@ class _Reader:
                 func=ast.Attribute(value=ast.Name(id="cls"), attr=method), args=arguments
             ):
                 values = [self.value(module, each, names) for each in arguments]
-                return self.method(*names["cls"], method, frontend_kwargs=values[0])
+                place, owner = names["cls"]
+                return self.method(place, owner, method, frontend_kwargs=values[0])
             case ast.Call(
                 func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=method),
                 args=arguments,
