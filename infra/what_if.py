@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -84,19 +85,16 @@ def what_if(project: Project, settings: Sequence[str], service: str | None = Non
     paths = [tuple(key.split(".")) for key in given]
     for path in paths:
         _check(now, path, path)
+    count = math.prod(map(len, given.values()))
+    if count > MOST:
+        raise UsageError(f"--what-if: {count} combinations; {MOST} are allowed; give fewer values")
     as_it_is = tuple(_read(now, path) for path in paths)
-    combinations = [
-        *itertools.product(
-            *(
-                [_value(each, held) for each in values]
-                for held, values in zip(as_it_is, given.values(), strict=True)
-            )
+    combinations = itertools.product(
+        *(
+            [_value(each, held) for each in values]
+            for held, values in zip(as_it_is, given.values(), strict=True)
         )
-    ]
-    if len(combinations) > MOST:
-        raise UsageError(
-            f"--what-if: {len(combinations)} combinations; {MOST} are allowed; give fewer values"
-        )
+    )
     rates = list_rates()
     changed = (
         _variant(project, name, dict(zip(paths, values, strict=True)), rates)
@@ -181,20 +179,26 @@ def _one_service(
     """The service that is meant, and the settings without its name."""
     names = [each.name for app in stack.all_apps() for each in app.services]
     meant = {service} if service else set()
-    given = {}
+    given = []
     for key, values in settings:
-        name = max((each for each in names if key.startswith(f"{each}.")), key=len, default=None)
+        name = max((each for each in names if key.startswith(f"{each}.")), key=len, default="")
         meant |= {name} if name else set()
-        given[key.removeprefix(f"{name}.")] = values
+        given.append((key.removeprefix(f"{name}.") if name else key, values))
     if not meant and len(names) == 1:
         meant = {*names}
     if len(meant) != 1 or not meant <= {*names}:
         so = f"{', '.join(sorted(meant))} {'are' if len(meant) > 1 else 'is'} meant"
         raise UsageError(
             f"--what-if: {so if meant else 'no service is named'}; one of {', '.join(names)} is "
-            f"allowed; write {names[0]}.{next(iter(given))}=..., for example"
+            f"allowed; write {names[0]}.{given[0][0]}=..., for example"
         )
-    return meant.pop(), given
+    for field, times in Counter(field for field, _ in given).items():
+        if times > 1:
+            raise UsageError(
+                f"--what-if {field}: is given {times} times; once is allowed, with all values; "
+                f"write {field}=A,B"
+            )
+    return meant.pop(), dict(given)
 
 
 def _component(stack: Stack, name: str) -> Any:
@@ -238,6 +242,11 @@ def _check(value: Any, path: Path, whole: Path) -> None:
     Raises:
         UsageError: With those that there are.
     """
+    if whole == ("name",):
+        raise UsageError(
+            "--what-if name: makes another service of it; fields that leave it the same one are "
+            "allowed; take it out"
+        )
     if not path or _is_pairs(value):
         return
     path = _inside(value, path)

@@ -147,6 +147,8 @@ MISTAKES = {
     "gpu=": "names no values",
     '="x"': "names no values",
     'gpu=["H100"': "is no JSON",
+    "name=other": "--what-if name: makes another service of it",
+    "None.gpu=H200": "InferenceService has no None; ",
     "min_containers=" + ",".join(map(str, range(MOST + 1))): f"{MOST} are allowed",
 }
 
@@ -155,6 +157,11 @@ MISTAKES = {
 def test_what_is_asked_for_wrongly(setting: str, said: str) -> None:
     """What there is instead is listed."""
     assert said in wrong(one(), setting)
+
+
+def test_a_field_given_twice() -> None:
+    """Neither of the two is silently left out."""
+    assert "--what-if port: is given 2 times; " in wrong(one(), "port=1", "port=2")
 
 
 def test_a_field_of_what_another_setting_takes_away() -> None:

@@ -245,7 +245,11 @@ def answer_to(*chunks: bytes, then: str = "end") -> str:
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("end", [DONE, finish("length")], ids=["[DONE]", "finish_reason"])
+@pytest.mark.parametrize(
+    "end",
+    [DONE, finish("length"), finish("stop").rstrip(b"\n")],
+    ids=["[DONE]", "finish_reason", "no newline"],
+)
 def test_either_end_completes_an_answer(end: bytes) -> None:
     """[DONE] or a finish_reason alone is enough to call an answer complete."""
     assert answer_to(delta(content="Why?"), end) == "Why?"

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra-dev",
     tags={
-        "infra-manifest": "01864e2f509a2dd0f879a1b960912b47854c8364",
+        "infra-manifest": "94411ef5cec9e45948d431c95448aea747254797",
         "infra-stack": "dev",
     },
 )
@@ -393,6 +393,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

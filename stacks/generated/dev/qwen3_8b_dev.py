@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b-dev",
     tags={
-        "infra-manifest": "df758e7bcaed69545f7a4034a8fd1d23f98d0a90",
+        "infra-manifest": "fc6e0205757ef9706247bb86c87001518d8668fe",
         "infra-stack": "dev",
     },
 )
@@ -405,6 +405,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra",
     tags={
-        "infra-manifest": "ecd34b6cb8625a4d5a5b4b4be707d7015540e4e1",
+        "infra-manifest": "9c6b457588ba506d3f525d52f13d6e2b03cab6bb",
         "infra-stack": "prod",
     },
 )
@@ -393,6 +393,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b",
     tags={
-        "infra-manifest": "470d3ff8b0b8c1b8aa2543db15692df77ceb4a80",
+        "infra-manifest": "e4897732a9ef38d788e310f2793deed572990e0e",
         "infra-stack": "prod",
     },
 )
@@ -405,6 +405,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

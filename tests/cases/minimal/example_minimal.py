@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-minimal",
     tags={
-        "infra-manifest": "ef0ff73378cf320c51fdaa6bbae43036bfccb9fd",
+        "infra-manifest": "e7e4ba1832b211b0ff776336b0e363f593fbfbd2",
         "infra-stack": "example-minimal",
     },
 )
@@ -335,6 +335,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-nemotron-inference",
     tags={
-        "infra-manifest": "fef9e7a9d23f625ad9a288678deeffb7ca880bdd",
+        "infra-manifest": "ddad2b2445a4c1854715584fac2c52ad523a1559",
         "infra-stack": "seed-000",
     },
 )
@@ -391,6 +391,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

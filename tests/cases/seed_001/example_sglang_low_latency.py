@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "example-sglang-low-latency",
     tags={
-        "infra-manifest": "79515c77bc9ba9f3345dc3bdefd27d9f29a3a04f",
+        "infra-manifest": "1b0d59d6b4452add2ecb23650b676ba125216edb",
         "infra-stack": "seed-001",
     },
 )
@@ -398,6 +398,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

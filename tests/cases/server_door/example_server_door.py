@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-server-door",
     tags={
-        "infra-manifest": "2142e8de16b9e6ca657cbb160cf9d49e242b790a",
+        "infra-manifest": "636fbbc1efbc80e49fcbfab7388b7a2de3074582",
         "infra-stack": "server-door",
     },
 )
@@ -546,6 +546,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:

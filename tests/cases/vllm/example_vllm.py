@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-vllm",
     tags={
-        "infra-manifest": "1751fdd3d15f90a7bc5ab4d1796b1e70dd12a61d",
+        "infra-manifest": "51a5781841f2b6a1bb406ee83c1a318427c4ee4f",
         "infra-stack": "vllm",
     },
 )
@@ -400,6 +400,8 @@ async def event_data(
         for line in lines:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode(errors="replace")
+    if rest.startswith(b"data:"):  # some servers end without a newline
+        yield rest.removeprefix(b"data:").strip().decode(errors="replace")
 
 
 def read_event(data: str) -> tuple[str, str | None]:
