@@ -13,10 +13,10 @@ def cost_text(found: Cost, style: Style = plain) -> str:
     """
     The services whose cost changes, the others together, the sum; or empty, if there is none.
 
-    Where no cost changes that is one line.
+    Where no cost changes, or all goes away, that is one line.
     """
     changed = [each for each in found.services if each.before != each.after]
-    if not changed:
+    if not any(each.after for each in changed):
         return floor_text(found, style)
     rows = [("", "floor", "one replica", "ceiling"), *map(_row, changed)]
     rest = len(found.services) - len(changed)
