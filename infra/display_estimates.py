@@ -2,22 +2,16 @@
 
 from collections.abc import Iterator
 
-from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit
+from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, gigabytes
 from infra.plan import Plan
 from infra.text import Style, plain, table
 
-GB = 10**9  # bytes
 UNKNOWN = "not known"
 
 
 def estimates_text(plan: Plan, style: Style = plain) -> str:
     """A small table for each service that gets new containers; or empty, if there is none."""
     return "\n\n".join(_estimate(plan, each, style) for each in plan.estimates)
-
-
-def gigabytes(count: int | None) -> str:
-    """Bytes as a number of GB."""
-    return UNKNOWN if count is None else f"{count / GB:,.1f}"
 
 
 def seconds_text(seconds: tuple[float, float] | None) -> str:

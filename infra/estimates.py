@@ -7,6 +7,11 @@ import attrs
 KernelState = Literal["compiled at build", "kept in a Volume", "compiled in every container"]
 
 
+def gigabytes(count: int) -> str:
+    """Bytes as a number of GB (10^9)."""
+    return f"{count / 1e9:,.1f}"
+
+
 @attrs.frozen(kw_only=True)
 class MemoryItem:
     """

@@ -133,11 +133,10 @@ class _Hub:
 @contextmanager
 def _hub(environ: Mapping[str, str]) -> Iterator[_Hub]:
     endpoint = (environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-    parts = urlsplit(endpoint)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if not _is_safe(endpoint):
         raise InfraError(
-            "HF_ENDPOINT: is no https address; https, or http on this machine, is allowed; unset "
-            f"it to use {ENDPOINT}"
+            "HF_ENDPOINT: is no https address of a host; https, or http on this machine, both "
+            f"without a name and password, is allowed; unset it to use {ENDPOINT}"
         )
     token = environ.get("HF_TOKEN", "").strip()
     if not (token.isascii() and token.isprintable()):
@@ -147,6 +146,17 @@ def _hub(environ: Mapping[str, str]) -> Iterator[_Hub]:
     with requests.Session() as session:
         session.auth = _Token(token)
         yield _Hub(endpoint, session)
+
+
+def _is_safe(endpoint: str) -> bool:
+    """Whether an address is encrypted or this machine's, and may be shown."""
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # such as http://[
+        return False
+    is_here = parts.scheme == "http" and parts.hostname in LOOPBACK
+    is_host = parts.hostname is not None and "@" not in endpoint
+    return is_host and (parts.scheme == "https" or is_here)
 
 
 def _header(answer: requests.Response, name: str) -> str:

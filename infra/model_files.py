@@ -29,7 +29,7 @@ def pulled_file(name: str, revision: str | None) -> Path:
 
 
 def with_facts(
-    apps: tuple[AppResources, ...], source: str, environ: Mapping[str, str]
+    apps: tuple[AppResources, ...], source: str, cache_folder: Path | None
 ) -> tuple[AppResources, ...]:
     """
     The Apps with what is known of each service's models.
@@ -37,7 +37,7 @@ def with_facts(
     Args:
         apps: Lowered.
         source: The stack file's name, for the message.
-        environ: The environment, which says where the Hub's cache is.
+        cache_folder: The Hub's cache; None: it is not looked at, as only this machine has it.
 
     Raises:
         InvalidStack: Files that the stack names, or that were pulled, can't be read.
@@ -47,7 +47,7 @@ def with_facts(
     @cache  # services often share a model
     def known(use: ModelUse) -> ModelUse:
         try:
-            return attrs.evolve(use, facts=facts(use, environ))
+            return attrs.evolve(use, facts=facts(use, cache_folder))
         except InfraError as error:
             problems[str(error)] = None
             return use
@@ -61,7 +61,7 @@ def with_facts(
     return found
 
 
-def facts(use: ModelUse, environ: Mapping[str, str]) -> ModelFacts:
+def facts(use: ModelUse, cache_folder: Path | None) -> ModelFacts:
     """
     The figures of a model: the stack's, over its file's, over pulled ones, over the cache's.
 
@@ -71,18 +71,20 @@ def facts(use: ModelUse, environ: Mapping[str, str]) -> ModelFacts:
     found = ModelFacts()
     if isinstance(use.facts, ModelFacts):
         found = use.facts.sourced("the stack")
-    for each in _files(use, environ):
+    for each in _files(use, cache_folder):
         found = found.over(each)
     return found
 
 
-def _files(use: ModelUse, environ: Mapping[str, str]) -> Iterator[ModelFacts]:
+def _files(use: ModelUse, cache_folder: Path | None) -> Iterator[ModelFacts]:
     if isinstance(use.facts, str):
         yield _read(Path(use.facts))
     pulled = pulled_file(use.name, use.revision)
     if pulled.is_file():
         yield _read(pulled)
-    cached = _cached(use.name, use.revision or MAIN, environ)
+    if cache_folder is None:
+        return
+    cached = _cached(use.name, use.revision or MAIN, cache_folder)
     if cached is not None:
         with suppress(InfraError):  # it is the Hub's client's, and may be half written
             yield attrs.evolve(_read(cached)).sourced(
@@ -161,9 +163,9 @@ def weight_bytes(folder: Path) -> int | None:
     return sum(sizes) or None
 
 
-def _cached(name: str, revision: str, environ: Mapping[str, str]) -> Path | None:
+def _cached(name: str, revision: str, cache_folder: Path) -> Path | None:
     """The ``config.json`` of a model in the Hub's cache on this machine."""
-    repository = hub_cache(environ) / f"models--{name.replace('/', '--')}"
+    repository = cache_folder / f"models--{name.replace('/', '--')}"
     commit = revision
     with suppress(OSError, ValueError):
         commit = (repository / "refs" / revision).read_text(encoding="ascii").strip()

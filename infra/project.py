@@ -1,6 +1,5 @@
-"""A stack file in, its compiled Apps out: the pure half of every command."""
+"""A stack file and those beside it in, its compiled Apps out: what every command begins with."""
 
-import os
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -30,15 +29,17 @@ class Project:
         stack: Its stack.
         apps: Their resources.
         artifacts: One per App, in the stack's order.
+        hub_cache: The Hub's files on this machine, for estimates; None: not looked at.
     """
 
     path: Path
     stack: Stack
     apps: tuple[AppResources, ...]
     artifacts: tuple[Artifact, ...]
+    hub_cache: Path | None = None
 
     def report(self) -> "Report":
-        """What the rules of the stack and of its components find."""
+        """What the rules of the stack and of its components find; the same on every machine."""
         from infra.rules import check
 
         accept = dict(self.stack.accept)
@@ -47,14 +48,14 @@ class Project:
     @cached_property
     def known_apps(self) -> tuple[AppResources, ...]:
         """
-        The Apps with what is known here of their models, for rules and estimates.
+        The Apps with what the stack and the files beside it say of their models.
 
         Raises:
             InvalidStack: A model's file can't be read.
         """
         from infra.model_files import with_facts
 
-        return with_facts(self.apps, str(self.path), os.environ)
+        return with_facts(self.apps, str(self.path), None)
 
     def rules(self) -> "tuple[Rule, ...]":
         """The rules of the components, each once, then the stack's own."""
@@ -64,13 +65,15 @@ class Project:
 
     def estimates(self, addresses: Collection[str]) -> "tuple[Estimate, ...]":
         """What is expected of services; nothing of those whose component can't tell."""
+        from infra.model_files import with_facts
         from infra.rules import subjects
 
         services = (service for app in self.stack.all_apps() for service in app.services)
+        apps = with_facts(self.apps, str(self.path), self.hub_cache)
         can = {each.name: each.estimate for each in services if hasattr(each, "estimate")}
         return tuple(
             can[subject.service.name](subject)
-            for subject in subjects(self.known_apps, self.stack.strict)
+            for subject in subjects(apps, self.stack.strict)
             if subject.service.name in can and f"service.{subject.service.name}" in addresses
         )
 
@@ -90,9 +93,13 @@ class Project:
         return list(dict.fromkeys(name for prefix, _, name in found if prefix == kind))
 
 
-def open_project(path: Path) -> Project:
+def open_project(path: Path, hub_cache: Path | None = None) -> Project:
     """
     Load, lower and compile a stack file.
+
+    Args:
+        path: The file.
+        hub_cache: The Hub's files on this machine, if estimates are to look there.
 
     Raises:
         InvalidStack: With all of its problems.
@@ -100,4 +107,4 @@ def open_project(path: Path) -> Project:
     stack = load(path)
     apps = tuple(with_contents(app, str(path), Path()) for app in lower(stack, str(path)))
     artifacts = tuple(map(compile_app, apps))
-    return Project(path=path, stack=stack, apps=apps, artifacts=artifacts)
+    return Project(path=path, stack=stack, apps=apps, artifacts=artifacts, hub_cache=hub_cache)

@@ -72,7 +72,6 @@ PURE = {
         "text",
         "tiers",
         "validators",
-        "what_if",
     )
 }
 # Where infra looks at the components that come with it, to list their rules.

@@ -4,6 +4,7 @@ import attrs
 
 from components.rules.budget import ONE_POOL
 from components.rules.engine import SGLangEngine
+from components.rules.speculative import STEPS, TOKENS, TOPK
 from infra.facts.models import ModelFacts, model_of
 
 OWN_LAYERS = 1  # of a model's own multi-token prediction, if its config.json says no other number
@@ -33,16 +34,15 @@ class Draft:
     @classmethod
     def of(cls, engine: SGLangEngine) -> "Draft":
         """The draft of a service."""
-        name, _ = engine.draft
+        name = engine.draft_model
         has_draft = engine.algorithm is not None and engine.algorithm not in UNCOUNTED
         facts = model_of(name, engine.service.models) if name and has_draft else ModelFacts()
         is_counted = has_draft and engine.since(ONE_POOL)
         layers: int | None = 0
         if is_counted:
             layers = facts.layers if name else engine.model.draft_layers or OWN_LAYERS
-        steps = engine.number("--speculative-num-steps") or 0
-        given = engine.number("--speculative-num-draft-tokens") or 0
-        is_chain = engine.number("--speculative-eagle-topk") == 1
+        steps, given = engine.count(STEPS) or 0, engine.count(TOKENS) or 0
+        is_chain = engine.number(TOPK) == 1
         return cls(
             name=name or "" if has_draft else "",
             facts=facts,

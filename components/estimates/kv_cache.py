@@ -9,10 +9,9 @@ from components.rules.budget import attention_copies
 from components.rules.engine import SGLangEngine
 from components.rules.hybrid import strategy
 
-POOL = "model_executor/pool_configurator.py of SGLang 0.5.6.post2 to 0.5.23"
-# Bytes of a number in the KV cache by 1/32: of FP4 and MXFP8 with the scales of their blocks.
+# Sizes of a number in the KV cache, in 1/32 bytes: of FP4 and MXFP8 with their blocks' scales.
 SIXTEEN_BITS = 64
-BITS = {
+SIZES = {
     "fp8": 32,
     "fp8_e4m3": 32,
     "fp8_e5m2": 32,
@@ -103,10 +102,10 @@ class KVCache:
         )
 
 
-def number_bits(engine: SGLangEngine) -> int:
+def number_size(engine: SGLangEngine) -> int:
     """Size of a number in the KV cache, in 1/32 bytes."""
     given = engine.text("--kv-cache-dtype") or "auto"
-    return BITS.get(engine.model.kv_dtype or "" if given == "auto" else given, SIXTEEN_BITS)
+    return SIZES.get(engine.model.kv_dtype or "" if given == "auto" else given, SIXTEEN_BITS)
 
 
 def _token_bytes(
@@ -129,7 +128,7 @@ def _token_bytes(
     if unknown or layers is None or extra is None:
         return None, unknown
     here = math.ceil(layers / engine.pp) + extra
-    return numbers * here * number_bits(engine) // 32, ()
+    return numbers * here * number_size(engine) // 32, ()
 
 
 def _states(engine: SGLangEngine, draft: Draft, copies: int) -> tuple[int, int]:
@@ -143,11 +142,11 @@ def _states(engine: SGLangEngine, draft: Draft, copies: int) -> tuple[int, int]:
     kept = 1 if engine.no_prefix_cache else KEPT_STATES
     if not engine.no_prefix_cache and strategy(engine).startswith("extra_buffer"):
         kept += BUFFERS
-    fixed = engine.number("--max-mamba-cache-size") or 0
+    fixed = engine.count("--max-mamba-cache-size") or 0
     if fixed:
         kept = 0
     running, _ = engine.requests
-    if running is None or engine.number(engine.requests_flag):
+    if running is None or engine.count(engine.requests_flag):
         return fixed, kept + guessed
     limit = -(-running // copies)
     if engine.no_prefix_cache:

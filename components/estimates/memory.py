@@ -4,29 +4,33 @@ from collections.abc import Iterator, Sequence
 
 from components.estimates.draft import UNCOUNTED, Draft
 from components.estimates.kv_cache import KVCache
-from components.rules.budget import attention_copies, bytes_per_gpu, fraction
+from components.rules.budget import (
+    attention_copies,
+    bytes_per_gpu,
+    fraction,
+    out_of_range,
+    resident_bytes,
+)
 from components.rules.engine import SGLangEngine
-from infra.estimates import MemoryFit, MemoryItem
+from infra.estimates import MemoryFit, MemoryItem, gigabytes
 from infra.facts.models import ModelFacts
 
 
 def memory_fit(engine: SGLangEngine) -> MemoryFit | None:
     """
-    Whether weights, KV cache and the rest fit; None: the GPU's memory is not known.
+    Whether weights, KV cache and the rest fit; None: not known, or divided as it can't be.
 
     SGLang takes its fraction of what is free when it starts, which is a little less than all of
     the memory, as is reckoned with here.
     """
     capacity, share = engine.gpu.capacity if engine.gpu else None, fraction(engine)
-    if engine.gpu is None or capacity is None or share is None:
+    if engine.gpu is None or capacity is None or share is None or any(out_of_range(engine)):
         return None
     facts, draft, cache = engine.model, Draft.of(engine), KVCache.of(engine)
-    context = engine.number("--context-length") or facts.context_length
+    context = engine.count("--context-length") or facts.context_length
     concurrency = _concurrency(engine)
     fixed = [
-        MemoryItem(
-            name="weights", bytes=bytes_per_gpu(facts, engine), note=_weights_note(facts, engine)
-        ),
+        MemoryItem(name="weights", bytes=resident_bytes(engine), note=_weights_note(facts, engine)),
         *_draft_item(draft, engine),
         MemoryItem(
             name="reserve",
@@ -69,7 +73,7 @@ def _left(capacity: int, items: Sequence[MemoryItem]) -> int | None:
 def _concurrency(engine: SGLangEngine) -> int | None:
     """Requests at once: the engine's limit, else what Modal sends it, else SGLang's own limit."""
     routing = engine.service.routing
-    given = engine.number(engine.requests_flag) or routing.target_inputs or routing.max_inputs
+    given = engine.count(engine.requests_flag) or routing.target_inputs or routing.max_inputs
     return given or engine.requests[0]
 
 
@@ -77,9 +81,14 @@ def _weights_note(facts: ModelFacts, engine: SGLangEngine) -> str:
     size, parts = facts.weight_bytes, engine.tp * engine.pp
     if size is None:
         return f"the size of {engine.path} is not known; run `infra model pull {engine.path}`"
-    note = f"{'~' if facts.is_estimate('weight_bytes') else ''}{_gb(size)} on {_gpus(parts)}"
+    mark = "~" if facts.is_estimate("weight_bytes") else ""
+    note = f"{mark}{gigabytes(size)} GB on {_gpus(parts)}"
     if attention_copies(engine) > 1:
         note += "; at least, as each GPU has its own copy of the attention's"
+    if moved := engine.text("--cpu-offload-gb"):
+        note += f", up to {moved} GiB of each in the container's memory"
+    if group := engine.text("--offload-group-size"):
+        note += f", some of each {group} layers in the container's memory"
     if engine.text("--quantization") and facts.quantization is None:
         note += "; at the most, as they are quantised while they are loaded"
     return note
@@ -102,7 +111,7 @@ def _reserve_note(engine: SGLangEngine, draft: Draft) -> str:
     if engine.algorithm in (None, *UNCOUNTED) or draft.is_counted:
         return note
     size = bytes_per_gpu(draft.facts, engine)
-    return f"{note}, the draft model" + ("" if size is None else f" (~{_gb(size)})")
+    return f"{note}, the draft model" + ("" if size is None else f" (~{gigabytes(size)} GB)")
 
 
 def _cache_item(cache: KVCache, context: int | None, concurrency: int | None) -> MemoryItem:
@@ -143,7 +152,7 @@ def _notes(
     if room is not None and room > 0:
         if cache.token_bytes is None or cache.state_bytes is None:
             yield (
-                f"{_gb(room)} per GPU are left for what is not known; `infra model pull "
+                f"{gigabytes(room)} GB per GPU are left for what is not known; `infra model pull "
                 f"{engine.path}` fetches it"
             )
         elif not engine.model.is_hybrid:
@@ -153,10 +162,6 @@ def _notes(
         yield "SGLang divides this room by --mamba-full-memory-ratio between states and KV cache"
     if engine.model.sliding_layers:
         yield "layers that look back over a window only are reckoned whole: at the most"
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
 
 
 def _gpus(count: int) -> str:

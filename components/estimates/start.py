@@ -105,7 +105,7 @@ def _notes(engine: Engine) -> Iterator[str]:
 
 def _about_size(engine: Engine) -> Iterator[str]:
     """How sure the size of the weights is."""
-    name, _ = engine.draft
+    name = engine.draft_model
     draft = model_of(name, engine.service.models) if name else None
     if draft is not None and draft.weight_bytes is None:
         yield f"without {name}, whose size is not known"

@@ -1,6 +1,8 @@
 """How an engine divides a GPU's memory: how much is for weights and KV cache, and who shares it."""
 
-from components.rules.engine import Engine, SGLangEngine
+from collections.abc import Iterator
+
+from components.rules.engine import LARGEST, Engine, SGLangEngine
 from infra.facts.models import ModelFacts
 
 ONE_POOL = "0.5.14"  # since then a draft model is within the fraction, and nothing reserved for it
@@ -12,6 +14,23 @@ BY_MEMORY = (
     (160 * 1024, 8192, 256, 512),
     (10**9, 16384, 512, 512),
 )
+# Flags whose numbers are 1 at least.
+COUNTS = {
+    "sglang": (
+        "--tp-size",
+        "--pp-size",
+        "--dp-size",
+        "--attn-dp-size",
+        "--max-running-requests",
+        "--context-length",
+    ),
+    "vllm": (
+        "--tensor-parallel-size",
+        "--pipeline-parallel-size",
+        "--data-parallel-size",
+        "--max-num-seqs",
+    ),
+}
 UNCHUNKED = 16384  # tokens of a prefill where --chunked-prefill-size is -1
 
 
@@ -51,18 +70,41 @@ def fraction(engine: Engine) -> float | None:
     """The fraction that is asked for, or the engine's own; None: not known."""
     if not isinstance(engine, SGLangEngine):
         return engine.share
-    given = engine.text("--mem-fraction-static")
-    return float(given) if given else own_fraction(engine)
+    return own_fraction(engine) if engine.share is None else engine.share
 
 
 def bytes_per_gpu(facts: ModelFacts, engine: Engine) -> int | None:
-    """Bytes of a model's weights on each GPU of an engine; None: not known."""
+    """Bytes of a model's weights for each GPU of an engine; None: not known."""
     size = facts.weight_bytes
     return None if size is None else -(-size // (engine.tp * engine.pp))
 
 
+def resident_bytes(engine: Engine) -> int | None:
+    """
+    Bytes of the model's weights that stay on each GPU; None: not known.
+
+    The rest is in the container's memory: of each GPU so many GiB at the most (utils/offloader.py
+    of SGLang 0.5.6.post2 to 0.5.23; vLLM's --cpu-offload-gb), or some layers of each group.
+    """
+    size = bytes_per_gpu(engine.model, engine)
+    if size is None or engine.count("--offload-group-size"):
+        return None
+    moved = engine.real("--cpu-offload-gb") or 0
+    return max(size - int(moved * 2**30), 0) if 0 < moved < LARGEST else size
+
+
+def out_of_range(engine: Engine) -> Iterator[tuple[str, str]]:
+    """Flags that divide memory and GPUs in a way that can't be, and what is allowed."""
+    for flag in COUNTS.get(engine.package, ()):
+        if engine.text(flag) and engine.count(flag) is None:
+            yield flag, "a whole number, 1 or more,"
+    share = engine.share if isinstance(engine, SGLangEngine) else None
+    if share is not None and not 0 < share < 1:
+        yield "--mem-fraction-static", "a number above 0 and below 1"
+
+
 def attention_copies(engine: SGLangEngine) -> int:
     """Groups of the service's GPUs among which data-parallel attention divides the requests."""
-    if given := engine.number("--attn-dp-size"):
+    if given := engine.count("--attn-dp-size"):
         return given
-    return engine.number("--dp-size") or 1 if engine.has("--enable-dp-attention") else 1
+    return engine.count("--dp-size") or 1 if engine.has("--enable-dp-attention") else 1

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from components.rules.engine import SGLangEngine, drafting
+from components.rules.speculative import STEPS, TOKENS, TOPK
 from infra.rules import Fault, Rule, rule
 
 HOOK = "server_args.py and speculative_hook.py of SGLang 0.5.6.post2 to 0.5.23"
-STEPS, TOPK = "--speculative-num-steps", "--speculative-eagle-topk"
 BREADTH = "--speculative-ngram-max-bfs-breadth"
 MIXED = ("EAGLE", "EAGLE3", "DFLASH", "DSPARK")  # from 0.5.19 on
 
@@ -63,13 +63,13 @@ def refused_beside_drafts(engine: SGLangEngine) -> Iterator[Fault]:
             what=f"--speculative-moe-runner-backend: {engine.version} refuses {runner} for drafts",
             fix='write speculative_moe_runner_backend="triton", or take it out',
         )
-    tokens = engine.number("--speculative-num-draft-tokens")
+    tokens = engine.number(TOKENS)
     block = engine.number("--speculative-dspark-block-size")
     if algorithm == "DSPARK" and tokens and (tokens < 2 or (block and tokens != block + 1)):
         wanted = block + 1 if block else 2
         yield Fault(
             field="speculative",
-            what=f"--speculative-num-draft-tokens: {tokens} with blocks of {block or 1}; DSPARK "
+            what=f"{TOKENS}: {tokens} with blocks of {block or 1}; DSPARK "
             "checks one more than a block",
             fix=f"write num_draft_tokens={wanted}, or leave it out",
         )

@@ -19,6 +19,7 @@ EAGLE = ("EAGLE", "EAGLE3")
 WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
 
 NUMBER = re.compile(r"(-?\d+)|(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)")
+LARGEST = 10**12  # more than any number of a command line means something
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
@@ -147,9 +148,21 @@ class Engine:
         return found if isinstance(found, str) else None
 
     def number(self, flag: str) -> int | None:
-        """The number behind a flag, or None."""
-        found = self.text(flag)
-        return whole(found) if found else None
+        """The number behind a flag; None: there is none, or one beyond all sense."""
+        found = whole(self.text(flag) or "")
+        return found if found is not None and abs(found) <= LARGEST else None
+
+    def count(self, flag: str) -> int | None:
+        """The number behind a flag, of things of which there is one at least; or None."""
+        found = self.number(flag)
+        return found if found and found > 0 else None
+
+    def real(self, flag: str) -> float | None:
+        """The number behind a flag, which may have a fraction; or None."""
+        try:
+            return float(self.text(flag) or "")
+        except ValueError:
+            return None
 
     def has(self, flag: str) -> bool:
         """Whether a switch is on."""
@@ -197,6 +210,12 @@ class Engine:
         return None, None
 
     @property
+    def draft_model(self) -> str | None:
+        """The draft's repository; None: there is none, or the draft is a part of the model."""
+        name, _ = self.draft
+        return None if name == self.path else name
+
+    @property
     def algorithm(self) -> str | None:
         """How tokens are guessed, or None."""
         return None
@@ -204,7 +223,7 @@ class Engine:
     @cached_property
     def tp(self) -> int:
         """GPUs that share each tensor; all of them where the engine has no flag for it."""
-        return self.number(self.tp_flag) or 1 if self.tp_flag else self.gpu_count
+        return self.count(self.tp_flag) or 1 if self.tp_flag else self.gpu_count
 
     @property
     def pp(self) -> int:
@@ -229,7 +248,7 @@ class Engine:
     @property
     def requests(self) -> tuple[int | None, str]:
         """How many requests run at once, None: not known; and why, if the stack does not say it."""
-        return self.number(self.requests_flag), ""
+        return self.count(self.requests_flag), ""
 
     @property
     def graphs(self) -> int | None:
@@ -289,12 +308,12 @@ class SGLangEngine(Engine):
     @property
     def pp(self) -> int:
         """Groups of layers that GPUs share."""
-        return self.number("--pp-size") or 1
+        return self.count("--pp-size") or 1
 
     @property
     def dp(self) -> int:
         """Copies of the model; with attention in parallel they share the GPUs."""
-        return 1 if self.has("--enable-dp-attention") else self.number("--dp-size") or 1
+        return 1 if self.has("--enable-dp-attention") else self.count("--dp-size") or 1
 
     @property
     def no_prefix_cache(self) -> str | None:
@@ -304,7 +323,7 @@ class SGLangEngine(Engine):
     @property
     def requests(self) -> tuple[int | None, str]:
         """How many requests run at once; SGLang sets a number with speculative decoding."""
-        if given := self.number(self.requests_flag):
+        if given := self.count(self.requests_flag):
             return given, ""
         if self.algorithm not in (None, "UNO"):
             return WITH_SPECULATION, ", SGLang's own number with speculative decoding"
@@ -314,7 +333,12 @@ class SGLangEngine(Engine):
     def graphs(self) -> int | None:
         """The largest batch that CUDA graphs are captured for."""
         flag = "--cuda-graph-max-bs"
-        return self.number(flag) or self.number(f"{flag}-decode")
+        return self.count(flag) or self.count(f"{flag}-decode")
+
+    @property
+    def share(self) -> float | None:
+        """The part of a GPU's memory for weights and KV cache, if the stack says it."""
+        return self.real("--mem-fraction-static")
 
     @property
     def is_jit_deepgemm(self) -> bool:

@@ -41,6 +41,7 @@ KERNELS: dict[tuple[str, str], tuple[int, ...]] = {
     ("--attention-backend", "trtllm_mla"): (*BLACKWELL, 120),
     ("--attention-backend", "trtllm_mha"): BLACKWELL,
 }
+DECODE, PREFILL = "--decode-attention-backend", "--prefill-attention-backend"
 
 
 def wanted(engine: Engine) -> tuple[Gpu, ...]:
@@ -133,7 +134,7 @@ def quantization_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
 @rule(
     "INF063",
     severity="error",
-    source="SGLang 0.5.11: fp8 and attention backends",
+    source="SGLang 0.5.11: fp8 and attention backends; trtllm_mha: 0.5.6.post2 to 0.5.23",
     view=SGLangEngine.of,
 )
 def kernels_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
@@ -142,11 +143,9 @@ def kernels_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
 
     SGLang raises an error when it loads the model, or with the first request.
     """
-    flags = ("--fp8-gemm-backend", "--attention-backend", "--decode-attention-backend")
-    for flag in (*flags, "--prefill-attention-backend"):
+    for flag in ("--fp8-gemm-backend", "--attention-backend", DECODE, PREFILL):
         chosen = engine.text(flag) or ""
-        kind = "--attention-backend" if "attention" in flag else flag
-        good = KERNELS.get((kind, chosen), ())
+        good = _made_for(engine, flag, chosen)
         for each in wanted(engine) if good else ():
             if each.sm not in good:
                 yield Fault(
@@ -158,6 +157,16 @@ def kernels_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
             what="--fp8-gemm-backend: deep_gemm is switched off by SGLANG_ENABLE_JIT_DEEPGEMM=0",
             fix="take one of them out",
         )
+
+
+def _made_for(engine: SGLangEngine, flag: str, chosen: str) -> tuple[int, ...]:
+    """The compute capabilities that a kernel is for; empty: any."""
+    kind = "--attention-backend" if "attention" in flag else flag
+    good = KERNELS.get((kind, chosen), ())
+    is_decode = flag == DECODE or (flag != PREFILL and engine.text(PREFILL))
+    if chosen == "trtllm_mha" and engine.since("0.5.10" if is_decode else "0.5.19"):
+        return (90, *good, 120)
+    return good
 
 
 @rule("INF064", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
@@ -250,7 +259,7 @@ def attention_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
 
     SGLang asserts at its start that --tp-size is a multiple of --dp-size.
     """
-    copies = engine.number("--dp-size") or 1
+    copies = engine.count("--dp-size") or 1
     if engine.has("--enable-dp-attention") and engine.tp % copies:
         yield Fault(
             what=f"--dp-size: {copies} copies of attention on {engine.tp} GPUs",

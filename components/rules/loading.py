@@ -24,7 +24,7 @@ def is_kept(engine: Engine) -> bool:
 
 def weight_bytes(engine: Engine) -> int | None:
     """Bytes of the model's weights and, as far as they are known, of the draft's."""
-    draft, _ = engine.draft
+    draft = engine.draft_model
     beside = model_of(draft, engine.service.models).weight_bytes if draft else None
     size = engine.model.weight_bytes
     return None if size is None else size + (beside or 0)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from components.rules.budget import bytes_per_gpu, fraction, own_fraction
+from components.rules.budget import fraction, out_of_range, own_fraction, resident_bytes
 from components.rules.engine import Engine, SGLangEngine
+from infra.estimates import gigabytes
 from infra.rules import Fault, Rule, rule
 
 BUDGET = "server_args.py of SGLang 0.5.11: the memory that it reserves itself"
@@ -20,10 +21,10 @@ def fraction_too_high(engine: SGLangEngine) -> Iterator[Fault]:
     model; where it does not, the engine runs out of memory, at its start or under load.
     """
     own = own_fraction(engine)
-    given = engine.text("--mem-fraction-static")
-    if own is not None and given and float(given) > own + MARGIN:
+    given = engine.share
+    if own is not None and given is not None and own + MARGIN < given < 1:
         yield Fault(
-            what=f"--mem-fraction-static: {given}; with this chunked prefill, tensor parallelism "
+            what=f"--mem-fraction-static: {given:g}; with this chunked prefill, tensor parallelism "
             f"and draft SGLang would take {own:.2f}",
             fix=f"write {own:.2f}, or lower --chunked-prefill-size, or accept it with the load "
             "test that shows it holds",
@@ -38,13 +39,15 @@ def weights_do_not_fit(engine: Engine) -> Iterator[Fault]:
     SGLang ends with "Not enough memory", and says to raise the fraction; that helps only where
     the GPUs are large enough.
     """
-    size, share = bytes_per_gpu(engine.model, engine), fraction(engine)
+    size, share = resident_bytes(engine), fraction(engine)
     capacity = engine.gpu.capacity if engine.gpu else None
-    if size is not None and share is not None and capacity is not None and size > share * capacity:
+    if size is None or share is None or capacity is None or any(out_of_range(engine)):
+        return
+    if size > share * capacity:
         yield Fault(
             field="gpu",
-            what=f"{engine.service.model} is {size / 1e9:.0f} GB per GPU, and {share:.2f} of "
-            f"{capacity / 1e9:.0f} GB are for weights and KV cache",
+            what=f"{engine.service.model} is {gigabytes(size)} GB per GPU, and {share:.2f} of "
+            f"{gigabytes(capacity)} GB are for weights and KV cache",
             fix="use more or larger GPUs, or weights in fewer bits",
         )
 
@@ -73,4 +76,28 @@ def heads_not_divisible(engine: Engine) -> Iterator[Fault]:
         )
 
 
-RULES: tuple[Rule, ...] = (fraction_too_high, weights_do_not_fit, heads_not_divisible)
+@rule(
+    "INF073",
+    severity="error",
+    source="the engines' command lines: SGLang 0.5.6.post2 to 0.5.23, vLLM 0.11.2 to 0.33.0",
+    view=Engine.of,
+)
+def division_impossible(engine: Engine) -> Iterator[Fault]:
+    """
+    A share of the memory, or a number of GPUs, copies or requests, that can't be.
+
+    The parsers take any number; the engine ends later, with an error that names something else.
+    """
+    for flag, allowed in out_of_range(engine):
+        yield Fault(
+            what=f"{flag}: is {engine.text(flag)}; {allowed} is allowed",
+            fix="write one, or take it out",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    fraction_too_high,
+    weights_do_not_fit,
+    heads_not_divisible,
+    division_impossible,
+)

@@ -150,6 +150,7 @@ def narrow_for_nothing(subject: Subject) -> Iterator[Fault]:
     proxies stand in that very region. Containers of a narrow region are also harder to come by.
     """
     routing, known = subject.service.routing, compute_regions()
+    dear = region_multiplier(routing.region)
     by_broad: dict[str, list[str]] = {}
     for region in routing.region:
         broad = region.partition("-")[0]
@@ -158,8 +159,8 @@ def narrow_for_nothing(subject: Subject) -> Iterator[Fault]:
     for broad, narrow in by_broad.items():
         is_near = {*narrow} <= {*routing.proxy_regions}
         is_served = {*known[broad]["routing"]} <= {*routing.proxy_regions}
-        if is_served and (len(narrow) > 1 or not is_near):
-            dear, cheap = region_multiplier(tuple(narrow)), region_multiplier((broad,))
+        cheap = region_multiplier((broad,))
+        if dear > cheap and is_served and (len(narrow) > 1 or not is_near):
             yield Fault(
                 field="routing.region",
                 what=f"{', '.join(narrow)} cost{'s' if len(narrow) == 1 else ''} {dear:g} times "

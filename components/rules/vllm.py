@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from components.image import SERVING
 from components.rules.caches import holding
 from components.rules.engine import base_tag
-from components.rules.vllm_engine import SPECULATIVE, VLLMEngine
+from components.rules.vllm_engine import LARGEST, SIZES, SPECULATIVE, VLLMEngine, counted
 from infra.rules import Fault, Rule, rule
 
 READ = "vLLM 0.11.2 to 0.33.0"
@@ -136,7 +136,13 @@ def drafts_refused(engine: VLLMEngine) -> Iterator[Fault]:
             what=f"{engine.version} has no draft models but EAGLE's and their kin",
             fix="use an image of 0.15.0 or newer, or another method",
         )
-    elif not given.get("num_speculative_tokens") and method not in COUNTED_ITSELF:
+    elif (tokens := given.get("num_speculative_tokens")) and not counted(tokens):
+        yield Fault(
+            field="speculative",
+            what=f"num_speculative_tokens: is {tokens!r}; a whole number, 1 or more, is allowed",
+            fix="write num_steps=",
+        )
+    elif not tokens and method not in COUNTED_ITSELF:
         yield Fault(
             field="speculative",
             what=f"{method}: the number of guessed tokens is not given",
@@ -191,7 +197,7 @@ def refused_together(engine: VLLMEngine) -> Iterator[Fault]:
 @rule("INF116", severity="warning", source=f"pydantic's dataclasses of {READ}", view=VLLMEngine.of)
 def field_not_known(engine: VLLMEngine) -> Iterator[Fault]:
     """
-    A key in a flag's JSON that this release does not have.
+    A key in a flag's JSON that this release does not have, or sizes of CUDA graphs that are none.
 
     Up to 0.15 vLLM leaves it unread, so the setting has no effect; of speculative decoding, and
     later of all, it refuses the whole.
@@ -206,6 +212,19 @@ def field_not_known(engine: VLLMEngine) -> Iterator[Fault]:
                     fix=_nearest(key, fields),
                     severity="error" if flag == SPECULATIVE else None,
                 )
+    sizes, largest = (engine.graph_sizes[name] for name in (SIZES, LARGEST))
+    if sizes is not None and not (isinstance(sizes, list) and None not in map(counted, sizes)):
+        yield Fault(
+            what=f"{SIZES}: is {sizes!r}; a list of whole numbers is allowed",
+            fix="write [1, 2, 4, 8], for example, or take it out",
+            severity="error",
+        )
+    if largest is not None and counted(largest) is None:
+        yield Fault(
+            what=f"{LARGEST}: is {largest!r}; a whole number is allowed",
+            fix="write one, or take it out",
+            severity="error",
+        )
 
 
 @rule("INF117", severity="error", source=f"vllm/entrypoints of {READ}", view=VLLMEngine.of)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from components.rules.engine import Engine
+from components.rules.engine import Engine, whole
 from infra.facts import caches
 
 SPECULATIVE = "--speculative-config"
@@ -15,6 +15,15 @@ SHORT = {
     "model": "--spec-model",
     "num_speculative_tokens": "--spec-tokens",
 }
+
+
+SIZES, LARGEST = "cudagraph_capture_sizes", "max_cudagraph_capture_size"
+
+
+def counted(value: Any) -> int | None:
+    """The number that a value is, as a word or in JSON; None: it is none, or below 0."""
+    number = whole(value) if isinstance(value, str) else value
+    return number if type(number) is int and number >= 0 else None
 
 
 class VLLMEngine(Engine):
@@ -47,7 +56,9 @@ class VLLMEngine(Engine):
     def draft(self) -> tuple[str | None, str | None]:
         """The draft model's repository and its commit."""
         name, revision = self.speculative.get("model"), self.speculative.get("revision")
-        return (name, revision) if isinstance(name, str) and "/" in name else (None, None)
+        if not isinstance(name, str) or "/" not in name:
+            return None, None
+        return name, revision if isinstance(revision, str) else None
 
     @property
     def algorithm(self) -> str | None:
@@ -59,12 +70,12 @@ class VLLMEngine(Engine):
     @property
     def pp(self) -> int:
         """Groups of layers that GPUs share."""
-        return self.number("--pipeline-parallel-size") or 1
+        return self.count("--pipeline-parallel-size") or 1
 
     @property
     def dp(self) -> int:
         """Copies of the model."""
-        return self.number("--data-parallel-size") or 1
+        return self.count("--data-parallel-size") or 1
 
     @property
     def no_prefix_cache(self) -> str | None:
@@ -79,16 +90,19 @@ class VLLMEngine(Engine):
 
         vLLM counts tokens, and a request has as many as are guessed and one more.
         """
-        given = {**self.settings("--compilation-config"), **self._graph_flags()}
-        sizes = given.get("cudagraph_capture_sizes") or []
-        largest = given.get("max_cudagraph_capture_size") or max(map(int, sizes), default=0)
-        guessed = self.speculative.get("num_speculative_tokens") or 0
-        return int(largest) // (1 + int(guessed)) or None
+        given = self.graph_sizes
+        sizes = given.get(SIZES)
+        each = map(counted, sizes) if isinstance(sizes, list) else ()
+        largest = counted(given.get(LARGEST)) or max(filter(None, each), default=0)
+        guessed = counted(self.speculative.get("num_speculative_tokens")) or 0
+        return largest // (1 + guessed) or None
 
-    def _graph_flags(self) -> dict[str, Any]:
-        flags = ("--cudagraph-capture-sizes", "--max-cudagraph-capture-size")
-        values = self.parsed.values
-        return {flag[2:].replace("-", "_"): values[flag] for flag in flags if flag in values}
+    @cached_property
+    def graph_sizes(self) -> dict[str, Any]:
+        """What is said of the batches that CUDA graphs are captured for, as it is written."""
+        values, given = self.parsed.values, self.settings("--compilation-config")
+        flags = {name: values.get(f"--{name.replace('_', '-')}") for name in (SIZES, LARGEST)}
+        return {name: given.get(name) if flag is None else flag for name, flag in flags.items()}
 
     @property
     def share(self) -> float:

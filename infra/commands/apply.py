@@ -1,5 +1,6 @@
 """`infra apply`: carries out a plan."""
 
+import os
 from pathlib import Path
 
 import click
@@ -38,11 +39,12 @@ def command(
     """Carry out a plan: the last one, a saved one, or a fresh one of a stack file."""
     from infra import saved
     from infra.cost import limited
+    from infra.model_files import hub_cache
     from infra.project import open_project
     from infra.session import session
 
     if what is not None and what.suffix == ".py":
-        project = open_project(what)
+        project = open_project(what, hub_cache(os.environ))
         with session(chosen("apply", what, target), environment or project.environment) as there:
             made, live = there.plan(project, adopt=adopt)
             made = limited(made, live, limit)

@@ -30,10 +30,11 @@ def command() -> None:
 def show(name: str, revision: str | None) -> int:
     """Print a model's figures, each with where it is known from."""
     from infra.facts.models import FIGURES, model
-    from infra.model_files import facts
+    from infra.model_files import facts, hub_cache
     from infra.resources import ModelUse
 
-    found = facts(ModelUse(name=_checked(name), revision=revision), os.environ).over(model(name))
+    use = ModelUse(name=_checked(name), revision=revision)
+    found = facts(use, hub_cache(os.environ)).over(model(name))
     rows = [
         (figure, _text(found, figure), found.source(figure))
         for figure in FIGURES

@@ -1,5 +1,6 @@
 """`infra plan`: what an apply would do."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,10 +130,11 @@ def command(
 def _what_if(file: Path, settings: Sequence[str], service: str | None, as_json: bool) -> None:
     from infra.display_what_if import what_if_json, what_if_text
     from infra.manifest import canonical
+    from infra.model_files import hub_cache
     from infra.project import open_project
     from infra.what_if import what_if
 
-    project = open_project(file)
+    project = open_project(file, hub_cache(os.environ))
     found = what_if(project, settings, service)
     if as_json:
         click.echo(canonical(what_if_json(found, project.stack.name)), nl=False)
@@ -147,13 +149,14 @@ def _open(files: Sequence[Path]) -> tuple[list["Project"], dict[str, str]]:
     Raises:
         InfraError: There is but one, and it can't be opened.
     """
+    from infra.model_files import hub_cache
     from infra.project import open_project
 
     projects: list[Project] = []
     failures: dict[str, str] = {}
     for file in files:
         try:
-            projects.append(open_project(file))
+            projects.append(open_project(file, hub_cache(os.environ)))
         except InfraError as error:
             if len(files) == 1:
                 raise

@@ -16,7 +16,6 @@ class Gpu:
 
     Attributes:
         name: As one asks for it, such as ``H100!``.
-        memory_gb: Memory in GB, as it is sold.
         memory_mib: Memory in MiB, as nvidia-smi shows it and SGLang reads it.
         sm: Compute capability without the dot, such as 90.
         most: GPUs in one container at the most.
@@ -24,7 +23,6 @@ class Gpu:
     """
 
     name: str
-    memory_gb: int | None
     sm: int
     most: int | None
     memory_mib: int | None = None
@@ -58,10 +56,11 @@ def region_multiplier(regions: tuple[str, ...]) -> float:
     """
     By how much a choice of regions raises the price of computing.
 
-    Of several the dearest is taken, as Modal may use any; none is 1.
+    Of broad and narrow ones together it is the smaller one, as Modal's page on region selection
+    says (https://modal.com/docs/guide/region-selection); none is 1.
     """
     known = compute_regions()
-    return max((known[each]["multiplier"] for each in regions if each in known), default=1.0)
+    return min((known[each]["multiplier"] for each in regions if each in known), default=1.0)
 
 
 def list_price(name: str) -> float | None:

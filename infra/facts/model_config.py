@@ -1,6 +1,5 @@
 """A model's ``config.json`` in, its figures out."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -260,8 +259,8 @@ def _context_length(text: _Config) -> int | None:
     is_counted = "original_max_position_embeddings" in scaling
     if is_counted or scaling.get("rope_type") == "llama3" or type(factor) not in (int, float):
         return length
-    scaled = (length or 0) * factor
-    return int(scaled) if math.isfinite(scaled) and scaled <= MOST else length
+    scaled = (length or 0) * factor if 0 < factor <= MOST else MOST + 1
+    return int(scaled) if scaled <= MOST else length
 
 
 def _block_size(data: Mapping[str, Any]) -> int | None:

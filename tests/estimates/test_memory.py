@@ -1,5 +1,8 @@
 """What fits into a GPU's memory: cases that were reckoned by hand."""
 
+from typing import Any
+
+import attrs
 import pytest
 from estimate_samples import LLAMA_70B, estimate, memory, sizes
 
@@ -98,6 +101,55 @@ def test_a_draft_is_within_the_fraction_since_0_5_14() -> None:
     assert sizes(fit)["draft model"] == 800_000_000
     assert sizes(fit)["KV cache"] == 2 * 8 * 128 * 37 * 2 * 40_960 * 10
     assert fit.items[1].note == "~Tengyunw/qwen3_8b_eagle3"
+
+
+def test_a_model_that_is_its_own_draft_is_counted_once() -> None:
+    """SGLang's own spelling of multi-token prediction has the model's path twice."""
+    nothing = SpeculativeDecoding.mtp(num_steps=3, eagle_topk=1, num_draft_tokens=4)
+    itself = attrs.evolve(nothing, draft_model_path=QWEN)
+    once, twice = (
+        memory(model=QWEN, speculative=each, routing={"target_inputs": 10})
+        for each in (nothing, itself)
+    )
+    assert once == twice
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"mem_fraction_static": "nan"},
+        {"mem_fraction_static": "inf"},
+        {"mem_fraction_static": 85},
+        {"dp_size": -4},
+        {"pp_size": -1},
+        {"max_running_requests": -4},
+        {"max_running_requests": 10**400},
+        {"context_length": 0},
+    ],
+)
+def test_what_can_t_be_divided_is_not_reckoned(flags: dict[str, Any]) -> None:
+    """There is no table for numbers that SGLang can't start with."""
+    assert estimate(model=QWEN, flags=flags).memory is None
+
+
+@pytest.mark.parametrize(
+    "flags", [{"chunked_prefill_size": 10**400}, {"speculative_num_steps": -9}, {"page_size": -1}]
+)
+def test_numbers_beyond_sense_break_nothing(flags: dict[str, Any]) -> None:
+    """Other odd numbers leave the table as it is without them."""
+    given = {"model": QWEN, "routing": {"target_inputs": 10}}
+    assert sizes(memory(**given, flags=flags)) == sizes(memory(**given))
+
+
+def test_weights_in_the_container_s_memory() -> None:
+    """What is offloaded takes nothing of the GPU; of groups of layers it is not known how much."""
+    given = {"model": "some/70b", "facts": LLAMA_70B, "routing": {"target_inputs": 10}}
+    moved = memory(**given, flags={"cpu_offload_gb": 100})
+    assert sizes(moved)["weights"] == 141_107_412_992 - 100 * 2**30
+    assert moved.items[0].note == (
+        "141.1 GB on one GPU, up to 100 GiB of each in the container's memory"
+    )
+    assert sizes(memory(**given, flags={"offload_group_size": 4}))["weights"] is None
 
 
 def test_a_draft_of_unknown_size_is_not_guessed() -> None:

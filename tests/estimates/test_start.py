@@ -55,6 +55,8 @@ def test_a_draft_is_loaded_too() -> None:
     """Its bytes are added; if they are not known, that is said."""
     known = SpeculativeDecoding.eagle3("Tengyunw/qwen3_8b_eagle3")
     assert start(model=QWEN, weights=BUILT, speculative=known).load_bytes == 10_240_000_000
+    itself = SpeculativeDecoding("EAGLE", draft_model_path=QWEN)
+    assert start(model=QWEN, weights=BUILT, speculative=itself).load_bytes == 9_440_000_000
     unknown = start(model=QWEN, weights=BUILT, speculative=SpeculativeDecoding.eagle3("some/draft"))
     assert unknown.load_bytes == 9_440_000_000
     assert unknown.notes[0] == "without some/draft, whose size is not known"

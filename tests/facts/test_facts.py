@@ -12,7 +12,7 @@ def test_gpus_are_found_in_any_case() -> None:
     """Modal does not mind the letters' case; what it does not have is None."""
     found = gpu("h100!")
     assert found is not None
-    assert (found.name, found.sm, found.memory_gb, found.may_become) == ("H100!", 90, 80, None)
+    assert (found.name, found.sm, found.memory_mib, found.may_become) == ("H100!", 90, 81559, None)
     assert gpu("H1000") is None
 
 
@@ -37,7 +37,8 @@ def test_regions_are_near_proxies_that_exist() -> None:
         assert set(facts["routing"]) <= set(ROUTING_REGIONS), region
         assert facts["routing"], region
     assert region_multiplier(()) == 1.0
-    assert region_multiplier(("us", "us-east")) == 1.75
+    assert region_multiplier(("us", "us-east")) == region_multiplier(("eu", "us-east")) == 1.5
+    assert region_multiplier(("us-east", "us-west")) == 1.75
 
 
 @pytest.mark.parametrize(

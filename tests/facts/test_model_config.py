@@ -1,5 +1,6 @@
 """A model's config.json becomes its figures, whatever its form, or an error with what is odd."""
 
+import math
 from typing import Any
 
 import pytest
@@ -167,6 +168,14 @@ def test_everything_odd_is_told_at_once() -> None:
     for name in ("num_hidden_layers", "num_attention_heads", "hybrid_override_pattern"):
         assert name in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("factor", [pytest.param(10**400, id="huge"), -2, math.nan, math.inf])
+def test_an_odd_scale_is_passed_over(factor: float) -> None:
+    """A factor that can't be one leaves the length as it is."""
+    odd = {**LLAMA, "rope_scaling": {"rope_type": "yarn", "factor": factor}}
+    plain = {**LLAMA, "rope_scaling": None}
+    assert model_facts(odd, "a").context_length == model_facts(plain, "a").context_length
 
 
 @pytest.mark.parametrize("data", [[], "text", None, {}, {"layers": 3}])

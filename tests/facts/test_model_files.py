@@ -9,7 +9,7 @@ import pytest
 
 from infra.errors import InfraError, InvalidStack
 from infra.facts.models import ModelFacts
-from infra.model_files import facts, pulled_file, read_json, weight_bytes
+from infra.model_files import facts, hub_cache, pulled_file, read_json, weight_bytes
 from infra.project import open_project
 from infra.resources import ModelUse
 
@@ -60,23 +60,23 @@ def snapshot(hub: Path, commit: str = COMMIT, **figures: Any) -> Path:
 def test_precedence(folder: Path) -> None:
     """The stack is above its file, that above what was pulled, that above the Hub's cache."""
     snapshot(folder / "hub", num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1)
-    environ = {"HF_HUB_CACHE": str(folder / "hub")}
+    cache = folder / "hub"
     bare = ModelUse(name=NAME)
-    assert (found := facts(bare, environ)).layers == 1
+    assert (found := facts(bare, cache)).layers == 1
     assert found.source("layers") == "config.json of some/model at 220b46e, in the Hub's cache"
 
     pulled = pulled_file(NAME, None)
     written(pulled, {"model": NAME, "config": config(num_hidden_layers=2, num_attention_heads=2)})
-    assert (found := facts(bare, environ)).layers == 2
+    assert (found := facts(bare, cache)).layers == 2
     assert (found.heads, found.kv_heads) == (2, 2)
     assert found.source("layers") == "models/some--model/main.json"
 
     written(folder / "qwen.json", config(num_hidden_layers=3))
-    assert (found := facts(ModelUse(name=NAME, facts="qwen.json"), environ)).layers == 3
+    assert (found := facts(ModelUse(name=NAME, facts="qwen.json"), cache)).layers == 3
     assert found.heads == 2
 
     given = ModelUse(name=NAME, facts=ModelFacts(layers=4))
-    assert (found := facts(given, environ)).layers == 4
+    assert (found := facts(given, cache)).layers == 4
     assert found.source("layers") == "the stack"
     assert found.heads == 2
 
@@ -103,19 +103,20 @@ def test_the_hub_s_cache_is_where_its_client_keeps_it(
     }
     (name,) = environ
     snapshot(folder / places[name], num_hidden_layers=7)
-    found = facts(ModelUse(name=NAME), {name: environ[name].format(folder=folder)})
+    cache = hub_cache({name: environ[name].format(folder=folder)})
+    found = facts(ModelUse(name=NAME), cache)
     assert found.layers == 7
 
 
 def test_a_revision_is_that_one(folder: Path) -> None:
     """A pinned model is not described by another commit; a branch is followed by its name."""
-    environ = {"HF_HUB_CACHE": str(folder)}
+    cache = folder
     snapshot(folder, COMMIT, num_hidden_layers=5)
-    assert facts(ModelUse(name=NAME, revision=COMMIT), environ).layers == 5
-    assert facts(ModelUse(name=NAME, revision="main"), environ).layers == 5
-    assert facts(ModelUse(name=NAME, revision=OTHER), environ).layers is None
+    assert facts(ModelUse(name=NAME, revision=COMMIT), cache).layers == 5
+    assert facts(ModelUse(name=NAME, revision="main"), cache).layers == 5
+    assert facts(ModelUse(name=NAME, revision=OTHER), cache).layers is None
     written(pulled_file(NAME, OTHER), {"model": NAME, "config": config(num_hidden_layers=6)})
-    assert facts(ModelUse(name=NAME, revision=OTHER), environ).layers == 6
+    assert facts(ModelUse(name=NAME, revision=OTHER), cache).layers == 6
 
 
 def test_weights_are_counted(folder: Path) -> None:
@@ -125,14 +126,14 @@ def test_weights_are_counted(folder: Path) -> None:
     (place / "b.safetensors").write_bytes(b"678")
     assert weight_bytes(place) == 8
     written(place / "model.safetensors.index.json", {"metadata": {"total_size": 99}})
-    assert facts(ModelUse(name=NAME), {"HF_HUB_CACHE": str(folder)}).weight_bytes == 99
+    assert facts(ModelUse(name=NAME), folder).weight_bytes == 99
 
 
 def test_a_broken_cache_is_passed_over(folder: Path) -> None:
     """What the Hub's client has half written does not keep a plan from being made."""
     place = snapshot(folder)
     (place / "config.json").write_text('{"architectures": [')
-    assert facts(ModelUse(name=NAME), {"HF_HUB_CACHE": str(folder)}) == ModelFacts()
+    assert facts(ModelUse(name=NAME), folder) == ModelFacts()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_file_of_the_stack_has_to_be_sound(folder: Path, text: bytes, said: st
     """What the stack names is read strictly, and its error names the file."""
     (folder / "odd.json").write_bytes(text)
     with pytest.raises(InfraError) as refused:
-        facts(ModelUse(name=NAME, facts="odd.json"), {})
+        facts(ModelUse(name=NAME, facts="odd.json"), None)
     assert str(refused.value).startswith("odd.json: ")
     assert said in str(refused.value)
 
@@ -197,3 +198,20 @@ def test_a_missing_file_is_told(project: Callable[[str], Any]) -> None:
         "models/none.json: is not there; a config.json of a model is allowed; copy it from the "
         "model's repository, or run `infra model pull`"
     )
+
+
+def test_findings_are_the_same_on_every_machine(
+    project: Callable[[str], Any], folder: Path
+) -> None:
+    """What only this machine's cache says of a model is in the estimates, and stops no apply."""
+    place = snapshot(folder / "hub", num_attention_heads=3, num_key_value_heads=3)
+    written(place / "model.safetensors.index.json", {"metadata": {"total_size": 10**12}})
+    elsewhere = project("None")
+    here = open_project(elsewhere.path, folder / "hub")
+    assert here.report() == elsewhere.report()
+    loaded = [each.estimates(["service.chat"])[0].start.load_bytes for each in (here, elsewhere)]
+    assert loaded == [10**12, None]
+    pulled = {"model": NAME, "config": config(), "weight_bytes": 10**12}
+    written(pulled_file(NAME, None), pulled)
+    codes = {each.code for each in open_project(elsewhere.path).report().findings}
+    assert "INF071" in codes

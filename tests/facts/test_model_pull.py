@@ -109,7 +109,7 @@ def test_figures_are_where_plans_look(hub: Hub, tmp_path: Path) -> None:
         0,
         "wrote models/some--model/main.json (commit 220b46e3b218)\n",
     )
-    found = facts(ModelUse(name=NAME), {})
+    found = facts(ModelUse(name=NAME), None)
     assert (found.layers, found.head_size, found.weight_bytes) == (80, 128, 141)
     kept = json.loads((tmp_path / "models/some--model/main.json").read_bytes())
     assert (kept["commit"], "vocab_size" in kept["config"]) == (COMMIT, False)
@@ -128,8 +128,8 @@ def test_a_commit_is_asked_for(hub: Hub) -> None:
     """A pinned model's file is that commit's, and plans of that commit find it."""
     hub.has("config.json", CONFIG, revision=COMMIT)
     assert run("pull", NAME, "--revision", COMMIT).exit_code == 0
-    assert facts(ModelUse(name=NAME, revision=COMMIT), {}).layers == 80
-    assert facts(ModelUse(name=NAME), {}) == ModelFacts()
+    assert facts(ModelUse(name=NAME, revision=COMMIT), None).layers == 80
+    assert facts(ModelUse(name=NAME), None) == ModelFacts()
 
 
 def test_weights_in_one_file_are_counted(hub: Hub) -> None:
@@ -202,6 +202,9 @@ def test_without_a_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"HF_ENDPOINT": "http://example.com"}, "HF_ENDPOINT: is no https address"),
         ({"HF_ENDPOINT": "file:///etc"}, "HF_ENDPOINT: is no https address"),
+        ({"HF_ENDPOINT": "http://["}, "HF_ENDPOINT: is no https address"),
+        ({"HF_ENDPOINT": "https://"}, "HF_ENDPOINT: is no https address"),
+        ({"HF_ENDPOINT": "https://me:X-Header@127.0.0.1:1"}, "HF_ENDPOINT: is no https address"),
         ({"HF_TOKEN": "hf_\nX-Header: 1"}, "HF_TOKEN: is no token"),
     ],
 )

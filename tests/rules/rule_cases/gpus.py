@@ -39,6 +39,27 @@ CASES = [
     ),
     Case(
         code="INF063",
+        bad={"version": "0.5.9", "flags": {"decode_attention_backend": "trtllm_mha"}},
+        good={"version": "0.5.10.post1", "flags": {"decode_attention_backend": "trtllm_mha"}},
+        elsewhere="0.5.11",
+    ),
+    Case(
+        code="INF063",
+        bad={"version": "0.5.18", "flags": {"attention_backend": "trtllm_mha"}},
+        good={
+            "version": "0.5.18",
+            "flags": {"attention_backend": "trtllm_mha", "prefill_attention_backend": "fa3"},
+        },
+        elsewhere="0.5.19",
+    ),
+    Case(
+        code="INF063",
+        bad={"version": "0.5.18", "flags": {"prefill_attention_backend": "trtllm_mha"}},
+        good={"version": "0.5.19", "flags": {"prefill_attention_backend": "trtllm_mha"}},
+        elsewhere="0.5.19",
+    ),
+    Case(
+        code="INF063",
         bad={
             "model": FP8,
             "flags": {"fp8_gemm_backend": "deep_gemm"},

@@ -54,6 +54,11 @@ CASES = [
         good={"routing": {"region": "eu", "proxy_regions": ["eu-west"]}},
     ),
     Case(
+        code="INF086",
+        bad={"routing": {"region": ["eu-north", "eu-west"]}},
+        good={"routing": {"region": ["eu", "eu-north", "eu-west"], "proxy_regions": ["eu-west"]}},
+    ),
+    Case(
         code="INF087",
         bad={"max_containers": 4, "routing": {"target_inputs": None}},
         good={"max_containers": 4, "routing": {"target_inputs": 10}},

@@ -116,6 +116,36 @@ CASES = [
         },
         good={"engine": VLLM(speculative_config={"method": "mtp", "num-speculative-tokens": 2})},
     ),
+    *(
+        Case(
+            code="INF113",
+            bad={
+                "engine": VLLM(
+                    speculative_config={"method": "ngram", "num_speculative_tokens": odd},
+                    cudagraph_capture_sizes=[8, 64],
+                )
+            },
+            good={
+                "engine": VLLM(
+                    speculative_config={"method": "ngram", "num_speculative_tokens": 3},
+                    cudagraph_capture_sizes=[8, 64],
+                )
+            },
+        )
+        for odd in (-1, "three", [1])
+    ),
+    *(
+        Case(
+            code="INF116",
+            bad={"engine": VLLM(compilation_config={key: odd})},
+            good={"engine": VLLM(compilation_config={key: right})},
+        )
+        for key, odd, right in (
+            ("cudagraph_capture_sizes", 5, [16]),
+            ("cudagraph_capture_sizes", ["a", 16], [1, 16]),
+            ("max_cudagraph_capture_size", {}, 16),
+        )
+    ),
     Case(code="INF117", bad={"engine": VLLM(headless=True)}, good=PLAIN),
     Case(code="INF117", bad={"engine": VLLM(uds="/tmp/vllm.sock")}, good=PLAIN),
     Case(code="INF118", bad={"engine": VLLM(config="/etc/vllm.yaml")}, good=PLAIN),
