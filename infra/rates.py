@@ -9,9 +9,10 @@ import attrs
 from infra.facts.data import read
 from infra.facts.gpus import gpu_names
 
-# That rates are per unit and hour stands in the SDK's modal_proto, at WorkspaceBillingRatesResponse.
-# How Modal names them is not documented, and was not seen in a live workspace; names are compared
-# in capitals, with a dash for whatever else is between their letters and digits.
+# That rates are per unit and hour stands in the SDK's modal_proto, beside
+# WorkspaceBillingRatesResponse. How Modal names them is not documented, and was not seen in a live
+# workspace; names are compared in capitals, with a dash for whatever else is between their letters
+# and digits.
 CORE = {"CPU", "CORE", "CPU-CORE", "CORES"}
 MEMORY = {"MEMORY", "MEM", "RAM", "MEMORY-GIB"}
 PREFIXES = ("GPU-", "NVIDIA-")
