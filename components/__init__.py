@@ -1,5 +1,6 @@
 """What a person deploys: the parts of a low-latency inference service on Modal."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from components.flags import EngineArguments
@@ -10,10 +11,10 @@ from components.routing import RoutingPolicy
 from components.service import InferenceService
 from components.sglang import SGLang
 from components.speculative import SpeculativeDecoding
-from components.vllm import VLLM
 from components.weights import WeightCache
 
 if TYPE_CHECKING:
+    from components.vllm import VLLM
     from infra.facts.models import ModelFacts
 
 __all__ = [
@@ -30,11 +31,12 @@ __all__ = [
     "WeightCache",
 ]
 
+# What only some stacks use, so that the others need not load it.
+_ON_DEMAND = {"VLLM": "components.vllm", "ModelFacts": "infra.facts.models"}
+
 
 def __getattr__(name: str) -> Any:
-    """`ModelFacts`, which only stacks that give some have to load."""
-    if name != "ModelFacts":
+    """What is loaded when it is asked for."""
+    if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from infra.facts.models import ModelFacts
-
-    return ModelFacts
+    return getattr(import_module(_ON_DEMAND[name]), name)
