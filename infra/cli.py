@@ -2,6 +2,8 @@
 
 import gc
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +33,10 @@ COMMANDS = {
 }
 ALIASES = {"preview": "plan", "up": "apply", "down": "destroy"}  # from Pulumi
 
-EXIT_CODES = """\b
+EPILOG = """\b
+Also, as in Pulumi: preview is plan, up is apply, down is destroy.
+
+\b
 Exit codes:
    0  done, or nothing to do
    1  error
@@ -58,6 +63,18 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(module).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or tell which one may have been meant."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line and exit."""
         if kwargs.get("standalone_mode") is False:
@@ -77,7 +94,7 @@ class Commands(click.Group):
                 _show_traceback()
             raise
         except Exception as error:
-            if ctx.params["traceback"]:
+            if ctx.params["traceback"] or _nobody_reads(error):
                 raise
             raise InfraError(
                 f"{type(error).__name__}: {error}\n"
@@ -97,6 +114,12 @@ def _exiting() -> Iterator[None]:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError as error:
+        if not _nobody_reads(error):
+            raise
+        # Python flushes once more at its end; that must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(130)
@@ -105,13 +128,24 @@ def _exiting() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
+def _nobody_reads(error: Exception) -> bool:
+    """Whether it is an error because the reader of the output, such as `head`, has gone."""
+    if not isinstance(error, BrokenPipeError):
+        return False
+    import select
+
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return bool(poll.poll(0))
+
+
 def _show_traceback() -> None:
     import traceback
 
     click.echo(traceback.format_exc(), err=True)
 
 
-@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"max_content_width": 100})
 @click.option("--traceback", is_flag=True, help="Show where in infra an error came from.")
 @click.version_option(package_name="infra", message="%(package)s %(version)s")
 def main(traceback: bool) -> None:

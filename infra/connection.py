@@ -18,8 +18,15 @@ def has_credentials() -> bool:
     return bool(config.get("token_id") or config.get("oauth_refresh_token"))
 
 
-def default_target() -> str:
-    """``modal`` where there are credentials, else ``local``."""
+def default_target(root: Path = LOCAL_ROOT) -> str:
+    """
+    ``modal`` where there are credentials, else ``local``.
+
+    The variables of `infra local env` are credentials for this folder's own control plane.
+    """
+    server = os.environ.get("MODAL_SERVER_URL")
+    if server and server == (local.running(root) or {}).get("MODAL_SERVER_URL"):
+        return "local"
     return "modal" if has_credentials() else "local"
 
 

@@ -1,0 +1,79 @@
+"""The command line as such: what is mistyped, and who has stopped reading."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import INFRA, Run
+
+from infra.local import ControlPlane
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("paln", "No such command 'paln'. Did you mean 'plan'?"),
+        ("frobnicate", "No such command 'frobnicate'.\n"),
+        ("--halp", "No such option '--halp'"),
+    ],
+)
+def test_a_mistyped_command(infra: Run, typed: str, said: str) -> None:
+    """What may have been meant is said, if anything is near."""
+    refused = infra(typed)
+    assert refused.returncode == 64
+    assert said in refused.stderr
+
+
+def test_nobody_reads_the_output(project: Path, environ: dict[str, str]) -> None:
+    """A reader that has seen enough, such as `head`, is no mistake of anybody's."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    left = subprocess.run(
+        [*INFRA, "rules"], cwd=project, env=environ, stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert left.returncode == 141  # as a shell tells of SIGPIPE
+    assert left.stderr == b""
+
+
+def test_a_shell_that_points_at_the_local_plane(
+    project: Path, environ: dict[str, str], infra: Run
+) -> None:
+    """The variables of `infra local env` mean the local target, not a Modal of that address."""
+    up = subprocess.Popen(
+        [*INFRA, "local", "up"], cwd=project, env=environ, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert up.stdout is not None
+        up.stdout.readline()
+        lines = infra("local", "env").stdout.splitlines()
+        given = dict(each.removeprefix("export ").split("=", 1) for each in lines)
+        ours = {name: value.strip("'") for name, value in given.items()}
+        said = subprocess.run(
+            [*INFRA, "plan", "stacks/dev.py"],
+            cwd=project,
+            env=environ | ours,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        up.terminate()
+        up.communicate()
+    assert said.stdout.startswith("Stack dev on local: ")
+
+
+def test_another_plane_is_no_local_target(
+    project: Path, environ: dict[str, str], control_plane: ControlPlane
+) -> None:
+    """Credentials for any other address are Modal's."""
+    said = subprocess.run(
+        [*INFRA, "plan", "stacks/dev.py"],
+        cwd=project,
+        env=environ | control_plane.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.startswith("Stack dev on modal: ")
