@@ -2,8 +2,6 @@
 
 import gc
 import importlib
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,7 +93,7 @@ class Commands(click.Group):
             raise
         except Exception as error:
             if ctx.params["traceback"] or _nobody_reads(error):
-                raise
+                raise  # click ends quietly where nobody reads
             raise InfraError(
                 f"{type(error).__name__}: {error}\n"
                 "This is a mistake in infra itself. Run the same command as `infra --traceback "
@@ -114,12 +112,6 @@ def _exiting() -> Iterator[None]:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError as error:
-        if not _nobody_reads(error):
-            raise
-        # Python flushes once more at its end; that must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(130)
