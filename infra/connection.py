@@ -57,7 +57,7 @@ def connected(target: str, root: Path = LOCAL_ROOT) -> Iterator[None]:
     plane = local.ControlPlane(root)
     try:
         plane.start()
-    except (RuntimeError, OSError) as error:
+    except OSError as error:
         raise TargetError(f"{root}: the local control plane can't start: {error}") from error
     try:
         with _environment(plane.environ()):

@@ -14,6 +14,11 @@ def plain(text: str, colour: str) -> str:
     return text
 
 
+def harmless(text: str) -> str:
+    """What somebody else has written, without what does something to a terminal; lines stay."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

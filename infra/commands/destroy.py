@@ -29,7 +29,7 @@ def command(
     lock_timeout: float,
     yes: bool,
 ) -> int:
-    """Stop every App of a stack; Volumes are kept, with what is in them."""
+    """Stop every App of a stack; Volumes and their data are kept."""
     from infra.project import open_project
     from infra.session import session
 

@@ -13,7 +13,11 @@ from infra.commands.options import ENVIRONMENT, MAYBE_STACK, TARGET, last_if_non
 @TARGET
 @ENVIRONMENT
 def command(stack_file: Path | None, target: str | None, environment: str | None) -> int:
-    """Show what was changed outside of infra, and change nothing; exit 2 if anything was."""
+    """
+    Show what was changed outside of infra.
+
+    Nothing is changed by that. Exits 2 if there is any.
+    """
     from infra import display
     from infra.project import open_project
     from infra.session import session

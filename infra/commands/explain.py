@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @JSON
 def command(codes: tuple[str, ...], stack_file: Path | None, as_json: bool) -> int:
     """
-    Tell why a finding matters, where that is known from, and how to keep it.
+    Tell why a finding matters, and how to keep it.
 
-    CODE is the finding's, such as INF020.
+    CODE is the finding's, such as INF020; where that is known from is told as well.
     """
     from infra.display_rules import entry_text
     from infra.project import open_project

@@ -15,18 +15,23 @@ _NOT_RUNNING = f"Nothing runs in {LOCAL_ROOT}; `infra local up` starts it."
 
 @click.group()
 def command() -> None:
-    """Rehearse on this machine: a Modal control plane that runs what is deployed to it."""
+    """Rehearse on this machine what would run on Modal."""
 
 
 @command.command()
 @click.option("--detach", "-d", is_flag=True, help="Return when it serves; it runs on.")
-@click.option("--port", default=0, help="Port of the control plane; by default a free one.")
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Port of the control plane; by default a free one.",
+)
 def up(detach: bool, port: int) -> None:
     """Serve until Ctrl-C; other commands find it by themselves."""
     if detach:
         from infra.local import control, detached, report
 
-        click.echo(report.summary(control.ask(detached.start(LOCAL_ROOT, port), "status")))
+        click.echo(report.summary(control.status(detached.start(LOCAL_ROOT, port))))
         click.echo(f"It runs on, and tells more in {LOCAL_ROOT / detached.LOG}.")
         return
     import gc
@@ -47,7 +52,8 @@ def down() -> None:
     if endpoint is None:
         click.echo(_NOT_RUNNING)
         return
-    click.echo(report.stopping(control.ask(endpoint, "stop")))
+    before = control.stop(endpoint)
+    click.echo(report.stopping(before) if before else "Stopping a daemon of another version")
     wait_gone(LOCAL_ROOT)
     click.echo("Stopped.")
 
@@ -65,7 +71,7 @@ def status(as_json: bool) -> None:
     if endpoint is None:
         click.echo(json.dumps({"running": False}) if as_json else _NOT_RUNNING)
         return
-    now = control.ask(endpoint, "status")
+    now = control.status(endpoint)
     whole = {"running": True, **json.loads(now.to_json())}
     click.echo(json.dumps(whole, indent=2) if as_json else report.status_text(now))
 
@@ -129,7 +135,9 @@ def _pairs(name: str, values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for each in values:
         key, has_value, value = each.partition("=")
         if not key.isidentifier():
-            raise UsageError(f"{name}: {key!r} is no key; letters, digits and _ are allowed")
+            raise UsageError(
+                f"{name}: {key!r} is no key; letters, digits and _ are allowed; write KEY=VALUE"
+            )
         if not has_value:
             value = _ask(key)
         yield key, value

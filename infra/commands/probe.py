@@ -58,7 +58,7 @@ def command(
     as_json: bool,
 ) -> int:
     """
-    Call a deployed service as its users do, and measure what they see.
+    Call a deployed service as its users do, and measure it.
 
     Waits for a replica, streams a chat, goes on with it to see whether its turns meet one replica,
     and with --concurrency puts load on it. STACK is that of the last plan unless given; SERVICE
@@ -114,7 +114,6 @@ def _deployed(
     from infra.connection import LOCAL_ROOT
     from infra.probing.services import find
     from infra.project import open_project
-    from infra.runtime.client import proxy_headers
     from infra.session import session
 
     stack_word, name = _split(words)
@@ -129,7 +128,7 @@ def _deployed(
             )
         found = find(live, stack=project.stack.name, stack_file=str(stack_file), name=name)
         # A running rehearsal puts its own token into the environment for as long as this lasts.
-        return found, proxy_headers() if found.wants_token else {}
+        return found, _token() if found.wants_token else {}
 
 
 def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None]:
@@ -150,22 +149,54 @@ def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None]:
 def _at(url: str, words: tuple[str, ...], target: str | None, environment: str | None) -> Named:
     """The service at an address, whoever has deployed it."""
     from infra.probing.services import Service
-    from infra.runtime.client import proxy_headers
 
     if words or target or environment:
         raise UsageError(
             "--url: an address says all; it is allowed without a stack, a service, --target and "
             "--env; take these out"
         )
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-        raise UsageError(
-            f"--url: {url!r} is no address of a service; http://HOST:PORT and https://HOST are "
-            "allowed, without a path; mend it"
-        )
+    scheme, host = _checked(url)
     # A secret does not travel in the clear.
-    is_private = parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return Service(url=url), proxy_headers() if is_private else {}
+    is_private = scheme == "https" or host in ("127.0.0.1", "::1", "localhost")
+    return Service(url=url), _token() if is_private else {}
+
+
+def _checked(url: str) -> tuple[str, str]:
+    """Scheme and host of an address that has nothing else than perhaps a port."""
+    try:
+        parts = urlsplit(url)
+        whole = f"{parts.scheme}://{parts.netloc}"
+        # Whatever was left out of these two is something that an address must not have.
+        is_whole = url.rstrip("/").lower() == whole.lower() and not set(whole) & set("@ \\")
+        host = parts.hostname or ""
+        host.encode("idna")
+        if is_whole and parts.scheme in ("http", "https") and host and parts.port != 0:
+            return parts.scheme, host
+    except ValueError:  # brackets without an end, no name of a host, a port above 65535
+        pass
+    shown = "that" if "@" in url else repr(url)  # before an @ there may be a password
+    raise UsageError(
+        f"--url: {shown} is no address of a service; http://HOST:PORT and https://HOST are "
+        "allowed, without a user, a path or a query; mend it"
+    )
+
+
+def _token() -> dict[str, str]:
+    """
+    The headers that Modal's proxy asks for; empty: no token is set.
+
+    Raises:
+        UsageError: What is set can't be one.
+    """
+    from infra.runtime.client import proxy_headers
+
+    headers = proxy_headers()
+    if not all(each.isascii() and each.isprintable() for each in headers.values()):
+        raise UsageError(
+            "MODAL_PROXY_TOKEN_ID, MODAL_PROXY_TOKEN_SECRET: they are no token; letters, digits "
+            "and signs on one line are allowed; set them anew"
+        )
+    return headers
 
 
 def _meet(probe: "Probe", timeout: float, *, quiet: bool) -> "Chats":

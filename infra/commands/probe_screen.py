@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infra.commands.options import style
+from infra.text import harmless
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,7 +49,7 @@ def streamed() -> Iterator["Show"]:
 
     def show(piece: str, is_reasoning: bool) -> None:
         nonlocal before
-        text = "".join(letter for letter in piece if letter.isprintable() or letter in "\n\t")
+        text = harmless(piece)
         if before and not is_reasoning:
             click.echo()
         before = is_reasoning

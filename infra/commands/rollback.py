@@ -33,9 +33,10 @@ def command(
     yes: bool,
 ) -> int:
     """
-    Deploy an earlier version of an App again: VERSION, or the one before the live one.
+    Deploy an earlier version of an App again.
 
-    The stack file stays as it is, so the next plan shows the way forward again.
+    That is VERSION, or the one before the live one. The stack file stays as it is, so the next plan
+    shows the way forward again.
     """
     from infra.project import open_project
     from infra.session import session

@@ -14,7 +14,11 @@ from infra.errors import TargetError
 @ENVIRONMENT
 @YES
 def command(stack_file: Path, target: str | None, environment: str | None, yes: bool) -> int:
-    """End the locks of a stack's Apps, whoever holds them; an apply that goes on is stopped."""
+    """
+    End the locks of a stack's Apps.
+
+    Whoever holds them: an apply that goes on is stopped.
+    """
     from infra.project import open_project
     from infra.session import session
 
@@ -31,7 +35,7 @@ def command(stack_file: Path, target: str | None, environment: str | None, yes: 
             if not held:
                 click.echo("No App of this stack is locked.")
                 return 0
-        there.confirm("Do you want to end these locks?", yes=yes)
+        there.confirm("Unlock", "Do you want to end these locks?", yes=yes)
         for lease in there.unlock(project):
             click.echo(f"Unlocked App {lease.app}.")
     return 0

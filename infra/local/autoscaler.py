@@ -129,12 +129,18 @@ class Autoscaler:
         """Begin to act."""
         self._running = asyncio.create_task(self._run())
 
+    def check(self) -> None:
+        """Raise what has ended it, if something has: nobody else would hear of it."""
+        running = self._running
+        if running is not None and running.done() and not running.cancelled():
+            running.result()
+
     async def stop(self, grace_seconds: float = 0.0) -> None:
         """Let every replica go, its requests within so many seconds; return when all are gone."""
         if self._running is not None:
             self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            # What has ended it earlier must not keep the replicas from going.
+            await asyncio.wait([self._running])
         for member in self._members:
             member.exit_grace_period = min(member.exit_grace_period, grace_seconds)
         self._let_go(self._members, len(self._members))

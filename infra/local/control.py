@@ -25,17 +25,18 @@ async def listening(
     """Answer for as long as the block lasts."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        word = b""
         try:
             async with asyncio.timeout(_SECONDS):
                 word = await reader.readline()
                 if word in (b"status\n", b"stop\n"):
                     writer.write(status().to_json().encode())
                     await writer.drain()
-            if word == b"stop\n":
-                stop()
         except (TimeoutError, ConnectionError, ValueError):
             return
         finally:
+            if word == b"stop\n":  # also if there is nothing to tell, or nobody to hear it
+                stop()
             writer.close()
 
     server = await asyncio.start_unix_server(answer, path)
@@ -46,22 +47,47 @@ async def listening(
         path.unlink(missing_ok=True)
 
 
-def ask(endpoint: Endpoint, word: str) -> Status:
+def status(endpoint: Endpoint) -> Status:
     """
-    The daemon's answer to a word.
+    What goes on.
+
+    Raises:
+        InfraError: The daemon does not answer, or it is of another version of infra.
+    """
+    answer = _ask(endpoint, "status")
+    try:
+        return Status.from_json(answer)
+    except ValueError as error:
+        raise InfraError(
+            f"{endpoint.control}: the daemon's answer can't be read ({error}); one of this version "
+            "is needed; run `infra local down`, then `infra local up`"
+        ) from error
+
+
+def stop(endpoint: Endpoint) -> Status | None:
+    """
+    End the daemon, of whatever version it is: what went on until now, or None if it can't tell.
 
     Raises:
         InfraError: It does not answer.
     """
+    answer = _ask(endpoint, "stop")
+    try:
+        return Status.from_json(answer)
+    except ValueError:
+        return None
+
+
+def _ask(endpoint: Endpoint, word: str) -> str:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_SECONDS)
             connection.connect(endpoint.control)
             connection.sendall(f"{word}\n".encode())
             with connection.makefile("r", encoding="utf-8") as answer:
-                return Status.from_json(answer.read())
-    except (OSError, ValueError) as error:
+                return answer.read()
+    except (OSError, UnicodeError) as error:
         raise InfraError(
-            f"{endpoint.control}: the daemon does not answer ({error}); try again, or end process "
-            f"{endpoint.pid}"
+            f"{endpoint.control}: the daemon does not answer ({error}); an answer is needed; try "
+            f"again, or end process {endpoint.pid}"
         ) from error

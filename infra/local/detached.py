@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra.errors import InfraError
 from infra.local.endpoint import Endpoint, serving
+from infra.text import harmless
 
 LOG = "rehearsal.log"
 _LOOK_SECONDS = 0.05
@@ -37,4 +38,9 @@ def start(root: Path, port: int = 0) -> Endpoint:
         time.sleep(_LOOK_SECONDS)
     with (root / LOG).open("rb") as log:
         log.seek(begin)
-        raise InfraError(log.read().decode(errors="replace").strip())
+        said = harmless(log.read().decode(errors="replace")).strip()
+    raise InfraError(
+        said
+        or f"{root}: the daemon has ended without a word, with code {daemon.returncode}; it must "
+        "run on; run `infra local up` without --detach"
+    )

@@ -12,14 +12,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from infra.errors import InfraError
+
 _LOCK = "serving.lock"
 _FILE = "endpoint.json"
 _TRIES = 20
 _PAUSE_SECONDS = 0.02
-
-
-class AlreadyServing(Exception):
-    """Another daemon serves this folder."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +84,7 @@ def claimed(root: Path) -> Iterator[Callable[[Endpoint], None]]:
     Be the only daemon of this folder; `serving` finds what is handed to the function given.
 
     Raises:
-        AlreadyServing: Another one is.
+        InfraError: Another one is.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (root / _LOCK).open("w") as lock:
@@ -112,7 +110,10 @@ def _claim(lock: int, root: Path) -> None:
             return
         # `serving` in another process holds the lock for an instant, to see whether it can.
         time.sleep(_PAUSE_SECONDS)
-    raise AlreadyServing(f"another daemon already serves {root}; `infra local status` shows it")
+    raise InfraError(
+        f"{root}: another daemon already serves it; one at a time is allowed; see "
+        "`infra local status`"
+    )
 
 
 def _locks(lock: int, kind: int) -> bool:

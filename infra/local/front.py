@@ -85,10 +85,16 @@ class Front:
         self._tell(", ".join(changes))
         self._autoscaler.update(self._possible(settings))
 
+    def check(self) -> None:
+        """Raise what has ended the autoscaler, if something has."""
+        self._autoscaler.check()
+
     async def close(self) -> None:
         """Let the replicas finish, within the service's grace period, and hang up."""
-        await self._autoscaler.stop(self.service.exit_grace_period)
-        await self._router.stop()
+        try:
+            await self._autoscaler.stop(self.service.exit_grace_period)
+        finally:
+            await self._router.stop()
 
     def status(self) -> ServiceStatus:
         service = self.service

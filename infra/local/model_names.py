@@ -12,25 +12,27 @@ from infra.records import STATE_VOLUME, record_path
 
 
 def model_name(call: Call, service: ServiceVersion) -> str:
-    """Empty where there is no record: `modal deploy` leaves none."""
+    """Empty where there is no record that says it: `modal deploy` leaves none."""
+    try:
+        return next(
+            str(each["model"])
+            for each in _record(call, service).resources.values()
+            if each.get("class_name") == service.class_name
+        )
+    except Exception:  # any client may set the tags and write the record, whatever it likes
+        return ""
+
+
+def _record(call: Call, service: ServiceVersion) -> Manifest:
     app = apps.get(call, service.app_id)
     tags = json.loads(app["tags"])
-    volume = objects.find(call, VOLUME, app["environment_id"], STATE_VOLUME)
-    if volume is None or not {FINGERPRINT_TAG, STACK_TAG} <= tags.keys():
-        return ""
     path = record_path(tags[STACK_TAG], service.app_name, tags[FINGERPRINT_TAG])
-    entry = volume_tree.entry(call, volume["id"], volume_tree.clean(f"{path}.json"))
+    volume = objects.find(call, VOLUME, app["environment_id"], STATE_VOLUME)
+    entry = volume and volume_tree.entry(call, volume["id"], volume_tree.clean(f"{path}.json"))
     if entry is None:
-        return ""
-    try:
-        text = b"".join(
-            call.blobs.path(sha256_hex).read_bytes()[offset : offset + BLOCK_BYTES]
-            for sha256_hex, offset in volume_tree.content(entry).segments
-        )
-        resources = Manifest.from_json(text, tags[FINGERPRINT_TAG]).resources.values()
-    except (OSError, ValueError):
-        return ""
-    return next(
-        (str(each["model"]) for each in resources if each.get("class_name") == service.class_name),
-        "",
+        raise LookupError(f"there is no record {path}")
+    text = b"".join(
+        call.blobs.path(sha256_hex).read_bytes()[offset : offset + BLOCK_BYTES]
+        for sha256_hex, offset in volume_tree.content(entry).segments
     )
+    return Manifest.from_json(text, tags[FINGERPRINT_TAG])

@@ -10,6 +10,7 @@ from infra.errors import UsageError
 from infra.local.call import Call
 from infra.local.offline import call_in
 from infra.local.store import DEFAULT_ENVIRONMENT, Database
+from infra.text import harmless
 
 _LOOK_SECONDS = 0.2
 
@@ -29,16 +30,16 @@ def printed(root: Path, service: str | None, *, last: int, follow: bool) -> Iter
         UsageError: There is no such service.
     """
     with closing(Database(root / "state.db")) as database:
-        with database.reading() as connection:
-            names = _chosen(call_in(root, connection), service)
         sequence = -1
         while True:
             with database.reading() as connection:
-                rows = _after(call_in(root, connection), [*names], sequence, last)
+                call = call_in(root, connection)
+                names = _chosen(call, service)  # each time: services may come, too
+                rows = _after(call, [*names], sequence, last)
+                sequence = call.all("SELECT coalesce(max(sequence), -1) FROM log_lines")[0][0]
             for row in rows:
                 name = f"{names[row['function_id']]} " if service is None else ""
-                yield f"{name}{row['task_id']} {row['text'].rstrip()}"
-                sequence = row["sequence"]
+                yield harmless(f"{name}{row['task_id']} {row['text'].rstrip()}")
             if not follow:
                 return
             last = -1

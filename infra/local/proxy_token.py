@@ -3,7 +3,11 @@
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from infra.errors import InfraError
 
 _FILE = "proxy_token.json"
 
@@ -13,18 +17,23 @@ def proxy_token(root: Path) -> tuple[str, str]:
     Its (id, secret); made when first asked for.
 
     Raises:
-        ValueError: The file holds something else.
+        InfraError: The file holds something else.
     """
     path = root / _FILE
-    try:
-        # Only its owner may read it.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if not path.exists():
+        _make(path)
+    with suppress(ValueError):
         match json.loads(path.read_text(encoding="utf-8")):
             case [str(token), str(secret)]:
                 return token, secret
-        raise ValueError(f"{path} holds no token; remove it, and a new one is made") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        made = f"wk-{secrets.token_hex(11)}", f"ws-{secrets.token_hex(16)}"
+    raise InfraError(f"{path}: it holds no token; one is needed; remove it, and a new one is made")
+
+
+def _make(path: Path) -> None:
+    """All of it or nothing, whenever this process is killed; readable for its owner only."""
+    made = f"wk-{secrets.token_hex(11)}", f"ws-{secrets.token_hex(16)}"
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=_FILE) as file:
         json.dump(made, file)
-    return made
+        file.flush()
+        with suppress(FileExistsError):  # somebody else was first
+            os.link(file.name, path)

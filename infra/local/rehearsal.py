@@ -76,6 +76,8 @@ class Rehearsal:
         for front in self._fronts.values():
             front.start()
         while not stopping.is_set():
+            for front in self._fronts.values():
+                front.check()
             changes = self._host.changes()
             if changes != self._seen:
                 self._seen = changes
@@ -107,7 +109,12 @@ class Rehearsal:
             if key in self._closing:
                 continue  # its address is in use until it is closed, and then this runs again
             if key not in self._fronts:
-                await self._open(key, service, settings)
+                try:
+                    await self._open(key, service, settings)
+                except (OSError, RuntimeError) as error:  # the others are served all the same
+                    self._tell(
+                        service.name, f"it is not served: {error}; mend that and deploy it again"
+                    )
                 continue
             front = self._fronts[key]
             if (service.app_id, service.version) != (front.service.app_id, front.service.version):
@@ -121,23 +128,31 @@ class Rehearsal:
             self._tell(service.name, text)
 
         front = Front(self._host, service, settings, self._token, tell)
-        await front.open()
+        try:
+            await front.open()
+        except BaseException:
+            await front.close()
+            raise
         self._fronts[key] = front
         if self._is_running:
             tell(f"v{service.version} deployed at {front.url}: {report.runs(front.status())}")
             front.start()
 
     def _close(self, key: Place) -> None:
-        if key in self._closing:
-            return
-        closing = asyncio.create_task(self._fronts[key].close())
-        self._closing[key] = closing
+        if key not in self._closing:
+            self._closing[key] = asyncio.create_task(self._hang_up(key))
 
-        def closed(_: object) -> None:
+    async def _hang_up(self, key: Place) -> None:
+        front = self._fronts[key]
+        try:
+            await front.close()
+        except Exception as error:  # the others are to end well
+            self._tell(
+                front.service.name, f"it has not ended well: {type(error).__name__}: {error}"
+            )
+        finally:
             del self._fronts[key], self._closing[key]
             self._seen = -1  # it may have been deployed again meanwhile
-
-        closing.add_done_callback(closed)
 
 
 def _deployed(call: Call) -> dict[Place, tuple[ServiceVersion, Settings]]:

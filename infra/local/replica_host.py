@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
+from infra.errors import InfraError
 from infra.local import logs, tasks, volume_folders
 from infra.local.blobs import Blobs
 from infra.local.call import Call
@@ -183,4 +184,6 @@ def _make_private(folder: Path) -> None:
     status = folder.lstat()
     # In a folder that everybody may write to, somebody else may have been first.
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise RuntimeError(f"{folder} must be a folder that only you can use; remove it")
+        raise InfraError(
+            f"{folder}: it is not yours alone; a folder that only you can use is needed; remove it"
+        )

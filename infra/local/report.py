@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from infra.local.status import ServiceStatus, Status
-from infra.text import table
+from infra.text import harmless, table
 
 _NOTHING = "Nothing is deployed yet: infra apply STACK --target local"
 
@@ -18,7 +18,7 @@ def summary(status: Status) -> str:
     lines += [status.notice] if status.notice else []
     rows = [(each.name, runs(each), _replicas(each), each.url) for each in status.services]
     header = ("SERVICE", "RUNS", "REPLICAS", "URL")
-    return "\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING, ""])
+    return harmless("\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING, ""]))
 
 
 def status_text(status: Status) -> str:
@@ -37,7 +37,7 @@ def status_text(status: Status) -> str:
         for each in status.services
     ]
     header = ("APP", "SERVICE", "VERSION", "READY/WANTED", "IN FLIGHT", "URL")
-    return "\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING])
+    return harmless("\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING]))
 
 
 def left_over(replicas: Sequence[str]) -> str:

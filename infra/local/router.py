@@ -28,23 +28,21 @@ class Router:
 
     Attributes:
         door: Who may come in; it may be exchanged at any time.
+        url: Where it listens, once it does.
     """
 
     def __init__(self, *, pool: Pool, door: Door) -> None:
         self.door = door
+        self.url = ""
         self._pool = pool
         self._connections = Connections()
         self._runner: web.ServerRunner | None = None
         self._listener: socket.socket | None = None
 
-    @property
-    def url(self) -> str:
-        assert self._listener is not None, "this router is not started"
-        return urls.service_url(self._listener.getsockname()[1])
-
     async def start(self, port: int = 0) -> None:
         """Listen; 0 takes a free port."""
         self._listener = loopback.listen(port)
+        self.url = urls.service_url(self._listener.getsockname()[1])
         server = web.Server(
             self._answer,
             handler_cancellation=True,  # a caller that is gone must not keep an engine busy
@@ -59,6 +57,8 @@ class Router:
         """Hang up: what is still being answered is cut."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._listener is not None:
+            self._listener.close()
         self._connections.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from grpclib import Status
 from modal_proto import api_pb2
 
+from infra.errors import UsageError
 from infra.local import objects
 from infra.local.call import Call, Handlers, refuse
 from infra.local.environments import environment
@@ -77,7 +78,18 @@ def _get_or_create(
 
 
 def put(call: Call, environment_name: str, name: str, values: Mapping[str, str]) -> list[str]:
-    """Set keys of a Secret, which is made if there is none; the names of all its keys."""
+    """
+    Set keys of a Secret, which is made if there is none; the names of all its keys.
+
+    Raises:
+        UsageError: There is no such environment.
+    """
+    known = [each["name"] for each in call.all("SELECT name FROM environments ORDER BY name")]
+    if environment_name and environment_name not in known:
+        raise UsageError(
+            f"{environment_name}: there is no such environment here; {', '.join(known)} can be "
+            f"named; run `modal environment create {environment_name}`"
+        )
     home = environment(call, environment_name)
     row = objects.find(call, SECRET, home["id"], name)
     if row is None:

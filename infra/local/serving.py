@@ -5,14 +5,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from infra.errors import InfraError
 from infra.local import control, report
 from infra.local.control_plane import ControlPlane
-from infra.local.endpoint import AlreadyServing, Endpoint, claimed
+from infra.local.endpoint import Endpoint, claimed
 from infra.local.proxy_token import proxy_token
 from infra.local.rehearsal import Rehearsal
+from infra.text import harmless
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -28,8 +30,11 @@ def serve(root: Path, port: int = 0) -> None:
     try:
         with claimed(root) as announce, ControlPlane(root, port=port) as plane:
             asyncio.run(_serve(root, plane, announce))
-    except (AlreadyServing, OSError, RuntimeError, ValueError) as error:
-        raise InfraError(f"infra local up: {error}") from error
+    except OSError as error:
+        raise InfraError(
+            f"infra local up: {error}; a free port and a folder with room for the state are "
+            f"needed; choose another --port, or look at {root}"
+        ) from error
 
 
 async def _serve(root: Path, plane: ControlPlane, announce: Callable[[Endpoint], None]) -> None:
@@ -54,12 +59,18 @@ async def _serve(root: Path, plane: ControlPlane, announce: Callable[[Endpoint],
                 "MODAL_PROXY_TOKEN_SECRET": token_secret,
             }
             announce(Endpoint(environ=environ, control=str(path), pid=os.getpid()))
-            print(report.summary(rehearsal.status(plane.url)), flush=True)
+            _say(report.summary(rehearsal.status(plane.url)))
             if rehearsal.left_over:
-                print(report.left_over(rehearsal.left_over), flush=True)
+                _say(report.left_over(rehearsal.left_over))
             await rehearsal.run(stopping)
-            print(report.stopping(rehearsal.status(plane.url)), flush=True)
+            _say(report.stopping(rehearsal.status(plane.url)))
 
 
 def _tell(name: str, text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {name}: {text}", flush=True)
+    _say(f"{time.strftime('%H:%M:%S')} {name}: {text}")
+
+
+def _say(text: str) -> None:
+    """Services go on when nobody reads any more, or the log's disk is full."""
+    with suppress(OSError):
+        print(harmless(text), flush=True)

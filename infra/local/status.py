@@ -67,6 +67,15 @@ class Status:
 
     @classmethod
     def from_json(cls, text: str) -> "Status":
-        fields = json.loads(text)
-        services = tuple(ServiceStatus(**each) for each in fields.pop("services"))
-        return cls(services=services, **fields)
+        """
+        Read what `to_json` has written.
+
+        Raises:
+            ValueError: It is something else, such as the status of another infra's daemon.
+        """
+        try:
+            fields = json.loads(text)
+            services = tuple(ServiceStatus(**each) for each in fields.pop("services"))
+            return cls(services=services, **fields)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError("it is no status of this version of infra") from error

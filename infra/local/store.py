@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.errors import InfraError
 from infra.local.ids import new_id
 
 SCHEMA_VERSION = 3
@@ -168,7 +169,10 @@ class Database:
                 self._create(path)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise RuntimeError(f"{path} can't be used: {error}") from error
+            raise InfraError(
+                f"{path}: it can't be used ({error}); the state of a local control plane is "
+                "needed; if it is damaged, remove it and deploy again"
+            ) from error
         except BaseException:
             self.close()
             raise
@@ -187,9 +191,10 @@ class Database:
             if self._version() == SCHEMA_VERSION:
                 return
             if self._version():
-                raise RuntimeError(
-                    f"{path} was written by another version of the local control plane "
-                    f"(schema {self._version()}, not {SCHEMA_VERSION}); remove it and deploy again"
+                raise InfraError(
+                    f"{path}: it was written by another version of the local control plane; "
+                    f"schema {SCHEMA_VERSION} is allowed, not {self._version()}; remove it and "
+                    "deploy again"
                 )
             self._connection.execute("PRAGMA journal_mode = WAL")
             with self.writing() as db:

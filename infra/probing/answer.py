@@ -11,6 +11,9 @@ import attrs
 from infra.probing import failures
 from infra.probing.failures import Failed
 
+# Tokens of one chat: no model's window is near it, and what is above can only be nonsense.
+_MOST = 10**9
+
 Show = Callable[[str, bool], None]  # a piece of the answer, and whether it is reasoning
 
 
@@ -152,4 +155,4 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int and 0 <= value <= _MOST else None

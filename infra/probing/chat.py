@@ -11,6 +11,7 @@ from infra.local.router import REPLICA
 from infra.probing import failures
 from infra.probing.answer import Answer, Reading, Show
 from infra.runtime.client import event_data
+from infra.text import harmless
 
 SILENCE_SECONDS = 120.0
 _CONNECT_SECONDS = 20.0
@@ -79,7 +80,8 @@ class Caller:
                 if response.status != HTTPStatus.OK:
                     raise failures.refused(response.status, await beginning(response))
                 await _read(response, reading)
-        return reading.answer(response.headers.get(REPLICA))
+        replica = response.headers.get(REPLICA)
+        return reading.answer(replica and harmless(replica))
 
 
 async def beginning(response: aiohttp.ClientResponse) -> str:
@@ -89,7 +91,7 @@ async def beginning(response: aiohttp.ClientResponse) -> str:
 
 async def _read(response: aiohttp.ClientResponse, reading: Reading) -> None:
     try:
-        async with aclosing(event_data(_limited(response))) as events:
+        async with aclosing(event_data(limited(response))) as events:
             # To the end of the stream, not of the answer: only then is the connection free.
             async for data in events:
                 reading.take(data)
@@ -99,7 +101,7 @@ async def _read(response: aiohttp.ClientResponse, reading: Reading) -> None:
         raise failures.cut_off("the connection was lost") from error
 
 
-async def _limited(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def limited(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """The answer's bytes as they come; what has no end must not fill the memory."""
     size = 0
     async for chunk in response.content.iter_any():

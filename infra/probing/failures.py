@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 import aiohttp
 
+from infra.text import harmless
+
 _SHOWN = 200  # characters of what a server says; it may be a page of HTML
 _LOG = "read its log with `infra local logs` or `modal app logs`"
 _TOKEN = (
@@ -161,8 +163,7 @@ def _message(text: str) -> str:
 
 def _shown(text: str) -> str:
     """The beginning of what a server says, on one line that does nothing to a terminal."""
-    line = " ".join(text.split())
-    return "".join(letter for letter in line if letter.isprintable())[:_SHOWN]
+    return harmless(" ".join(text.split()))[:_SHOWN]
 
 
 def _tls(error: Exception) -> Failed:

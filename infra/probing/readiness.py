@@ -10,12 +10,14 @@ import aiohttp
 import attrs
 
 from infra.probing import failures
-from infra.probing.chat import beginning
+from infra.probing.chat import beginning, limited
 from infra.probing.failures import Failed
 
 _PAUSE_SECONDS = 0.25
 # A proxy may hold a request while it starts a replica; whoever waits wants to hear of it.
 _TRY_SECONDS = 10.0
+# Who waits for less than it takes to ask once would only hear that there was no time.
+_LEAST_SECONDS = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +57,8 @@ async def wait_ready(
     told = ""
     while True:
         try:
-            models = await _models(client)
+            left = timeout - (time.perf_counter() - started)
+            models = await _models(client, min(_TRY_SECONDS, max(_LEAST_SECONDS, left)))
             break
         except Failed as failed:
             if not failed.passes:
@@ -79,14 +82,15 @@ async def wait_ready(
     return Ready(seconds=time.perf_counter() - started, model=model or models[0])
 
 
-async def _models(client: aiohttp.ClientSession) -> list[str]:
-    timeout = aiohttp.ClientTimeout(sock_connect=_TRY_SECONDS, sock_read=_TRY_SECONDS)
-    with failures.told(_TRY_SECONDS):
+async def _models(client: aiohttp.ClientSession, seconds: float) -> list[str]:
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    with failures.told(seconds):
         async with client.get("/v1/models", timeout=timeout, allow_redirects=False) as response:
             if response.status != HTTPStatus.OK:
                 raise failures.refused(response.status, await beginning(response))
             try:
-                names = [each["id"] for each in json.loads(await response.read())["data"]]
+                text = b"".join([chunk async for chunk in limited(response)])
+                names = [each["id"] for each in json.loads(text)["data"]]
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise failures.not_openai("it lists no models") from error
     if not names or not all(isinstance(name, str) for name in names):

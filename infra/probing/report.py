@@ -12,7 +12,7 @@ from infra.probing.load import Tally
 from infra.probing.readiness import Ready
 from infra.probing.services import Service
 from infra.probing.times import Percentiles, Times
-from infra.text import table
+from infra.text import table, value_text
 
 FORMAT = "1.0"
 _COLUMNS = ("p50", "p90", "p95", "p99", "max")
@@ -48,7 +48,7 @@ def title(service: Service) -> str:
 
 def ready_text(ready: Ready) -> str:
     """How long that took, and what answers."""
-    return f"ready after {_time(ready.seconds)}: {ready.model}"
+    return f"ready after {_time(ready.seconds)}: {value_text(ready.model)}"
 
 
 def chats_text(chats: Chats) -> str:

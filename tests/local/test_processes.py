@@ -9,6 +9,7 @@ from pathlib import Path
 import modal
 import pytest
 
+from infra.errors import InfraError
 from infra.local import ControlPlane, running
 
 StartPython = Callable[..., "subprocess.Popen[str]"]
@@ -130,5 +131,5 @@ def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "state.db") as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(RuntimeError, match="remove it and deploy again"):
+    with pytest.raises(InfraError, match="remove it and deploy again"):
         ControlPlane(tmp_path).start()

@@ -92,7 +92,7 @@ class Daemon:
 
     def status(self) -> Status:
         """What it says that goes on."""
-        return control.ask(self.endpoint, "status")
+        return control.status(self.endpoint)
 
     def service(self, name: str) -> ServiceStatus:
         """What it says of one service."""

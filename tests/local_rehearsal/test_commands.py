@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from daemons import MODULES, get, remains, until
 
+from infra.local import logs, offline, printed
 from infra.local.endpoint import running
+from infra.local.logs import Line
+from infra.local.services import deployed_services
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -95,10 +98,6 @@ def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:
     """Of all or of one service, with the replica's id; also when nothing runs; -f goes on."""
     assert local("logs").stdout == local("down").stdout
     local("up", "--detach")
-    deploy(folder, environ, MODULES / "talk.py")
-    url = json.loads(local("status", "--json").stdout)["services"][1]["url"]
-    until(lambda: get(url)[0] == 200)
-    replica = get(url)[2]
     following = subprocess.Popen(
         [sys.executable, "-m", "infra.cli", "local", "logs", "-f", "-n", "0"],
         cwd=folder,
@@ -107,10 +106,15 @@ def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
+    deploy(folder, environ, MODULES / "talk.py")
+    url = json.loads(local("status", "--json").stdout)["services"][1]["url"]
+    until(lambda: get(url)[0] == 200)
+    replica = get(url)[2]
     assert f"talk.Open {replica} open enters one\n" in local("logs").stdout
     local("down")
     assert following.stdout
     lines = iter(following.stdout.readline, "")
+    assert f"talk.Open {replica} open enters one\n" in lines  # deployed when it followed already
     assert f"talk.Open {replica} open leaves one\n" in lines
     following.send_signal(signal.SIGINT)
     assert following.communicate()[1] == "Interrupted.\n"
@@ -122,6 +126,43 @@ def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:
     unknown = local("logs", "Nobody")
     assert unknown.returncode == 64
     assert "no service 'Nobody'; talk.Guarded, talk.Open can be named" in unknown.stderr
+
+
+def test_logs_from_here_on(
+    local: Run, folder: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-n 0 -f` prints nothing of what there was; nothing printed does anything to a terminal."""
+    local("up", "--detach")
+    deploy(folder, environ, MODULES / "talk.py")
+    root = folder / ".infra" / "local"
+    opened = next(each for each in deployed_services(root) if each.class_name == "Open")
+
+    def say(text: str) -> None:
+        line = Line(
+            app_id=opened.app_id,
+            function_id=opened.function_id,
+            task_id="ta-1",
+            text=text,
+            at_ns=1,
+            source=1,
+        )
+        with offline.writing(root) as call:
+            logs.append(call, [line])
+
+    say("before\n")
+    monkeypatch.setattr(printed.time, "sleep", lambda _: say("a\x1b[2Jfter\n"))
+    assert next(printed.printed(root, "Open", last=0, follow=True)) == "ta-1 a[2Jfter"
+
+
+def test_wrong_words(local: Run) -> None:
+    """What can't be meant is an error of usage, before anything is done."""
+    for words, why in (
+        (("up", "--port", "99999"), "99999 is not in the range"),
+        (("secret", "set", "x", "K=V", "-e", "no"), "no: there is no such environment here; main"),
+    ):
+        refused = local(*words)
+        assert refused.returncode == 64
+        assert why in refused.stderr
 
 
 PRINTS = """

@@ -273,6 +273,32 @@ async def test_a_replica_that_died_is_replaced(folder: Path) -> None:
         assert sorted(stage.pool.ready()) == ["v1-1", "v1-2"]
 
 
+@scenario
+async def test_what_ends_it_is_heard_of(folder: Path) -> None:
+    """A fault in a step of its own is raised to whoever asks, and the replicas go all the same."""
+    async with staged(folder) as stage:
+        stage.deploy("v1", Settings(min_containers=1))
+        await stage.ready(1)
+        stage.autoscaler.check()
+
+        def launch() -> Replica:
+            raise LookupError("no such version")
+
+        stage.autoscaler.deploy(launch, Settings(min_containers=2), exit_grace_period=0)
+
+        def is_over() -> bool:
+            try:
+                stage.autoscaler.check()
+            except LookupError:
+                return True
+            return False
+
+        await stage.until(is_over)
+        assert stage.running() == ["v1-0"]
+        await stage.autoscaler.stop()
+        assert stage.running() == []
+
+
 class Broken(Replica):
     """One that cannot even be started."""
 

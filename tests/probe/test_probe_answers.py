@@ -68,6 +68,23 @@ def stream(*chunks: bytes, then: str = "end") -> Handler:
     return handle
 
 
+async def drip(request: web.Request) -> web.StreamResponse:
+    """Answer without an end, and so slowly that it is never silent."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(0.05)
+
+
+async def pour(request: web.Request) -> web.StreamResponse:
+    """Answer without an end, as fast as it can be read."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 2**16)
+
+
 def says(status: int, text: str = "", **headers: str) -> Handler:
     """Answer in one piece."""
 
@@ -184,7 +201,7 @@ def test_what_is_asked() -> None:
 
 def test_counts_that_are_none_are_not_told() -> None:
     """An engine that counts nothing, or nonsense, leaves the counts open."""
-    for chunks in ((), (usage(None, "3", True),), (event(choices=[], usage=[1]),)):
+    for chunks in ((), (usage(None, "3", True),), (usage(-1, 10**400, 1.0),)):
         answer = ask(stream(*WHOLE, finish(), *chunks, DONE))
         assert (answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens) == (None,) * 3
         assert answer.per_token is None
@@ -290,6 +307,16 @@ def test_no_event_is_a_mistake_of_ours(events: list[str]) -> None:
     assert all(before <= after for before, after in pairwise([0, answer.first, answer.last]))
 
 
+def test_a_replicas_name_does_nothing_to_a_terminal() -> None:
+    """Whatever the server says that answered; control characters are left out."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = {"Infra-Replica": "a\x9b2Jb"}
+        return web.Response(headers=headers, body=b"".join((*WHOLE, finish(), DONE)))
+
+    assert ask(handle).replica == "a2Jb"
+
+
 def ready(handle: Handler, model: str | None, timeout: float = 30) -> tuple[Ready, list[str]]:
     """Wait for a service; the reasons for waiting, too."""
     found: list[Ready] = []
@@ -344,6 +371,8 @@ def test_without_a_recorded_model_the_first_one_is_asked() -> None:
         (says(200, '{"data": []}'), None, "its answer is not of OpenAI's API: it lists no models"),
         (says(200, '{"data": [{"id": 1}]}'), None, "its answer is not of OpenAI's API: it lists"),
         (says(302, Location="/login"), "a", "it answers 302 Found"),
+        (drip, "a", "not ready after 0.1 s: it says nothing for 1 s"),
+        (pour, "a", "its answer is not of OpenAI's API: it is longer than "),
     ],
 )
 def test_what_is_not_waited_for(handle: Handler, model: str | None, so: str) -> None:

@@ -149,6 +149,28 @@ def test_load_without_an_answer_fails(probe: Probe) -> None:
     assert load["time_to_first_token"] is load["per_token"] is None
 
 
+class Painter(ThreeAnswers):
+    """An engine whose model's name clears the screen."""
+
+    chats = itertools.count(1)
+
+    def do_GET(self) -> None:
+        self._send(200, json.dumps({"data": [{"id": "a\x1b[2Jb"}]}).encode())
+
+
+def test_a_models_name_does_nothing_to_a_terminal(probe: Probe) -> None:
+    """What the server says of itself is shown as text."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Painter) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        result = probe("--url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "[2Jb" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
 def test_interrupted_load_shows_what_there_is(
     terminal: Callable[..., tuple[int, str]], routed: Front
 ) -> None:
@@ -220,6 +242,14 @@ def test_a_server_asks_for_the_token(
         (["--url", "http://127.0.0.1:1"], 1, "no connection: Connection refused; "),
         (["--url", "ftp://127.0.0.1"], 64, "'ftp://127.0.0.1' is no address of a service; "),
         (["--url", "http://127.0.0.1:1/v1"], 64, "is no address of a service; "),
+        (["--url", "http://127.0.0.1:1?x=y"], 64, "is no address of a service; "),
+        (["--url", "http://127.0.0.1:1#x"], 64, "is no address of a service; "),
+        (["--url", "http://127.0.0.1:99999"], 64, "is no address of a service; "),
+        (["--url", "http://127.0.0.1:abc"], 64, "is no address of a service; "),
+        (["--url", "http://[::1"], 64, "is no address of a service; "),
+        (["--url", "http://a..b"], 64, "is no address of a service; "),
+        (["--url", "http://a b"], 64, "is no address of a service; "),
+        (["--url", "http://a\nb"], 64, "is no address of a service; "),
         (["--url", "http://127.0.0.1:1", "dev"], 64, "--url: an address says all; "),
         (["--duration", "5s"], 64, "there is no load without a number of requests at once; "),
         (["--timeout", "0"], 64, "--timeout: 0 is no time to wait; "),
@@ -236,6 +266,23 @@ def test_what_can_not_be_called(probe: Probe, arguments: list[str], code: int, s
     assert result.returncode == code
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_password_in_an_address_is_not_shown(probe: Probe, routed: Front) -> None:
+    """It is refused, as it would stand in the title and in JSON."""
+    result = probe("--url", routed.url.replace("//", "//user:hidden@"), "--json")
+    assert result.returncode == 64
+    assert "without a user" in result.stderr
+    assert "hidden" not in result.stdout + result.stderr
+
+
+def test_a_token_that_is_none(probe: Probe, routed: Front) -> None:
+    """A line end within is told as what it is, and what is set is not shown."""
+    variables = {"MODAL_PROXY_TOKEN_ID": "wk-1", "MODAL_PROXY_TOKEN_SECRET": "ws-hidden\nX: y"}
+    result = probe("--url", routed.url, **variables)
+    assert result.returncode == 64
+    assert "MODAL_PROXY_TOKEN_SECRET: they are no token; " in result.stderr
+    assert "hidden" not in result.stdout + result.stderr
 
 
 def test_no_tls(probe: Probe, routed: Front) -> None:
