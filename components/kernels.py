@@ -37,7 +37,9 @@ class KernelCache:
     caches: tuple[str, ...] | None = attrs.field(
         default=None,
         converter=several,
-        validator=validators.optional(validators.each(validators.text(example="triton"))),
+        validator=validators.optional(
+            validators.each(validators.text(example="triton"), one="triton")
+        ),
         kw_only=True,
     )
     env: Pairs | None = attrs.field(
@@ -48,7 +50,9 @@ class KernelCache:
     )
     compile_deep_gemm: bool = attrs.field(default=False, validator=validators.truth(), kw_only=True)
     compile_timeout: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1)), kw_only=True
+        default=None,
+        validator=validators.optional(validators.whole_number(1, 86_400, example=3600)),
+        kw_only=True,
     )
 
     @classmethod

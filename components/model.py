@@ -41,7 +41,7 @@ class Model:
         default=None,
         kw_only=True,
         validator=validators.optional(
-            validators.text(r"[\w./-]+", example="220b46e3b2180893580a4454f21f22d3ebb187d3")
+            validators.text(validators.REVISION, example="220b46e3b2180893580a4454f21f22d3ebb187d3")
         ),
     )
     facts: "ModelFacts | str | None" = attrs.field(default=None, kw_only=True, validator=_facts)

@@ -12,6 +12,7 @@ from infra.resources import Routing, several
 ROUTING_REGIONS = ("us-east", "us-west", "ca-central", "eu-west", "ap-south")
 # modal 1.6: checked by the SDK when the module is imported
 LONGEST_GRACE = {"http_server": 25, "server": 3600}
+REQUESTS = validators.optional(validators.whole_number(1, 1_000_000, example=16))
 
 
 @attrs.frozen(kw_only=True)
@@ -45,21 +46,27 @@ class RoutingPolicy:
         default=None,
         converter=several,
         validator=validators.optional(
-            validators.each(validators.text(r"[a-z]+(-[a-z]+)?", example="us-east"))
+            validators.each(
+                validators.text(
+                    validators.Form(r"[a-z]+(-[a-z]+)?", "a region's name in small letters"),
+                    example="us-east",
+                ),
+                one="us-east",
+            )
         ),
     )
     proxy_regions: tuple[str, ...] | None = attrs.field(
         default=None,
         converter=several,
-        validator=validators.optional(validators.each(validators.one_of(ROUTING_REGIONS))),
+        validator=validators.optional(
+            validators.each(validators.one_of(ROUTING_REGIONS), one="us-east")
+        ),
     )
-    target_inputs: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1))
+    target_inputs: int | None = attrs.field(default=None, validator=REQUESTS)
+    max_inputs: int | None = attrs.field(default=None, validator=REQUESTS)
+    exit_grace_period: int = attrs.field(
+        default=15, validator=validators.whole_number(0, 86_400, example=15)
     )
-    max_inputs: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1))
-    )
-    exit_grace_period: int = attrs.field(default=15, validator=validators.whole_number(0))
     unauthenticated: bool = attrs.field(default=False, validator=validators.truth())
     session_affinity: bool = attrs.field(default=True, validator=validators.truth())
 
@@ -87,11 +94,7 @@ class RoutingPolicy:
                 "it is allowed with front_door='server'; take it out"
             )
         if self.proxy_regions is None and not self._proxies():
-            yield (
-                "proxy_regions: is not given, and no proxy stands in "
-                f"{', '.join(self.region or ())}; "
-                f"{', '.join(ROUTING_REGIONS)} are allowed; write the one nearest to it"
-            )
+            yield from self._without_proxies()
         if self.front_door == "server" and len(self._proxies()) > 1:
             yield (
                 f"proxy_regions: are {', '.join(self._proxies())}; a server has exactly one; "
@@ -110,6 +113,25 @@ class RoutingPolicy:
             unauthenticated=self.unauthenticated,
             session_affinity=self.session_affinity,
         )
+
+    def _without_proxies(self) -> Iterator[str]:
+        """Of regions without a proxy: those that do not exist, or what to write beside them."""
+        from difflib import get_close_matches  # both for stacks that are wrong only
+
+        from infra.facts.gpus import compute_regions
+
+        known, regions = compute_regions(), self.region or ()
+        for region in (each for each in regions if each not in known):
+            near = get_close_matches(region, known, 1)
+            yield (
+                f"region: {region!r} is no compute region of Modal's; {', '.join(known)} are "
+                f"allowed; write {repr(near[0]) if near else 'the one nearest to your callers'}"
+            )
+        if {*regions} <= {*known}:
+            yield (
+                f"proxy_regions: is not given, and no proxy stands in {', '.join(regions)}; "
+                f"{', '.join(ROUTING_REGIONS)} are allowed; write the one nearest to it"
+            )
 
     def _proxies(self) -> tuple[str, ...]:
         if self.proxy_regions is not None:

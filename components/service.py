@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from infra.rules import Rule, Subject
 
 GPU = re.compile(r"([A-Za-z0-9-]+[!+]?)(?::([1-8]))?")
+# Beyond what Modal has: a slip, which must not become a table or a price.
+MOST_CONTAINERS = 10_000
+DAY = 86_400  # seconds
 
 
 def _model(value: Any) -> Any:
@@ -73,11 +76,24 @@ class InferenceService:
     """
 
     name: str = attrs.field(
-        validator=validators.text(r"[A-Za-z][A-Za-z0-9._-]{0,62}", example="qwen3-8b")
+        validator=validators.text(
+            validators.Form(
+                r"[A-Za-z][A-Za-z0-9._-]{0,62}",
+                "a name of up to 63 letters, digits, '.', '_' and '-', a letter first,",
+            ),
+            example="qwen3-8b",
+        )
     )
     model: Model = attrs.field(converter=_model, validator=validators.instance_of(Model))
     gpu: tuple[str, ...] = attrs.field(
-        converter=several, validator=validators.each(validators.text(GPU.pattern, example="H100:2"))
+        converter=several,
+        validator=validators.each(
+            validators.text(
+                validators.Form(GPU.pattern, "a GPU, and behind a colon how many of them, 1 to 8,"),
+                example="H100:2",
+            ),
+            one="H100:2",
+        ),
     )
     image: ImageSpec = attrs.field(
         validator=validators.instance_of(
@@ -106,39 +122,53 @@ class InferenceService:
             validators.has_method("contribution", example="parts=[KernelCache('triton-cache')]")
         ),
     )
-    min_containers: int = attrs.field(default=0, validator=validators.whole_number(0))
+    min_containers: int = attrs.field(
+        default=0, validator=validators.whole_number(0, MOST_CONTAINERS)
+    )
     max_containers: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1))
+        default=None, validator=validators.optional(validators.whole_number(1, MOST_CONTAINERS))
     )
     buffer_containers: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(0))
+        default=None, validator=validators.optional(validators.whole_number(0, MOST_CONTAINERS))
     )
     scaleup_window: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1))
+        default=None, validator=validators.optional(validators.whole_number(1, DAY, example=30))
     )
     scaledown_window: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(2, 3600))
+        default=None, validator=validators.optional(validators.whole_number(2, 3600, example=300))
     )
     startup_timeout: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1, 86400))
+        default=None, validator=validators.optional(validators.whole_number(1, DAY, example=900))
     )
-    warm_up_timeout: int = attrs.field(default=120, validator=validators.whole_number(1))
-    port: int = attrs.field(default=8000, validator=validators.whole_number(1, 65535))
+    warm_up_timeout: int = attrs.field(
+        default=120, validator=validators.whole_number(1, DAY, example=120)
+    )
+    port: int = attrs.field(default=8000, validator=validators.whole_number(1, 65535, example=8000))
     cpu: float | None = attrs.field(
-        default=None, validator=validators.optional(validators.number(0.125))
+        default=None, validator=validators.optional(validators.number(0.125, 1024, example=8))
     )
     memory: int | None = attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(128))
+        default=None,
+        validator=validators.optional(validators.whole_number(128, 2**24, example=32768)),
     )
     secrets: tuple[str, ...] = attrs.field(
         default=(),
         converter=several,
-        validator=validators.each(validators.text(validators.NAME, example="my-secret")),
+        validator=validators.each(
+            validators.text(validators.NAME, example="my-secret"), one="my-secret"
+        ),
     )
     environment: Pairs = attrs.field(default=(), converter=pairs, validator=validators.text_pairs())
     class_name: str | None = attrs.field(
         default=None,
-        validator=validators.optional(validators.text(r"[A-Z][A-Za-z0-9_]*", example="Server")),
+        validator=validators.optional(
+            validators.text(
+                validators.Form(
+                    r"[A-Z][A-Za-z0-9_]*", "a name of letters, digits and '_', a capital first,"
+                ),
+                example="Server",
+            )
+        ),
     )
 
     def problems(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ from components.model import REPOSITORY
 from infra import validators
 from infra.contribution import Contribution, ServiceFacts
 
-COUNT = validators.optional(validators.whole_number(1))
+COUNT = validators.optional(validators.whole_number(1, 1024, example=3))
 
 
 @attrs.frozen
@@ -31,7 +31,11 @@ class SpeculativeDecoding:
         num_draft_tokens: Tokens checked per pass.
     """
 
-    algorithm: str = attrs.field(validator=validators.text(r"[A-Z][A-Z0-9_]*", example="EAGLE3"))
+    algorithm: str = attrs.field(
+        validator=validators.text(
+            validators.Form(r"[A-Z][A-Z0-9_]*", "a name in capital letters"), example="EAGLE3"
+        )
+    )
     draft_model_path: str | None = attrs.field(
         default=None,
         validator=validators.optional(
@@ -41,7 +45,7 @@ class SpeculativeDecoding:
     )
     draft_model_revision: str | None = attrs.field(
         default=None,
-        validator=validators.optional(validators.text(r"[\w./-]+", example="4c1a...")),
+        validator=validators.optional(validators.text(validators.REVISION, example="220b46e3")),
         kw_only=True,
     )
     num_steps: int | None = attrs.field(default=None, validator=COUNT, kw_only=True)

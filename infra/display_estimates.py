@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, gigabytes
+from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, duration, gigabytes
 from infra.plan import Plan
 from infra.text import Style, plain, table
 
@@ -15,16 +15,8 @@ def estimates_text(plan: Plan, style: Style = plain) -> str:
 
 
 def seconds_text(seconds: tuple[float, float] | None) -> str:
-    """From the fast to the slow end, in minutes from two minutes on."""
-    if seconds is None:
-        return UNKNOWN
-    unit, size = ("min", 60) if seconds[1] >= 120 else ("s", 1)
-    low, high = (_two_digits(each / size) for each in seconds)
-    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
-
-
-def _two_digits(number: float) -> str:
-    return f"{number:,.0f}" if number >= 10 else f"{number:,.2g}"
+    """From the fast to the slow end."""
+    return UNKNOWN if seconds is None else duration(seconds)
 
 
 def _estimate(plan: Plan, estimate: Estimate, style: Style) -> str:
@@ -49,7 +41,7 @@ def _memory_rows(memory: MemoryFit) -> Iterator[tuple[str, str, str]]:
         size = UNKNOWN if item.bytes is None else f"{gigabytes(item.bytes)} GB"
         yield item.name, size, item.note
     free = UNKNOWN if memory.free is None else f"{gigabytes(memory.free)} GB"
-    lacks = ["it does not fit"] if memory.free is not None and memory.free < 0 else []
+    lacks = ["too little"] if memory.free is not None and memory.free < 0 else []
     yield "free", free, "; ".join([*lacks, *_most(memory)])
 
 

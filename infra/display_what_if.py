@@ -73,7 +73,10 @@ def _free(memory: MemoryFit | None) -> str:
     if memory.free is None:
         unknown = [item.name for item in memory.items if item.bytes is None]
         return f"not known: {', '.join(unknown)}" if unknown else "not known"
-    return gigabytes(memory.free) + (": does not fit" if memory.free < 0 else "")
+    if memory.free >= 0:
+        return gigabytes(memory.free)
+    waiting = ": requests wait" if memory.largest_concurrency else ""  # as some are served
+    return f"short by {gigabytes(-memory.free)}{waiting}"
 
 
 def _load(start: ColdStart | None) -> str:

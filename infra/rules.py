@@ -122,7 +122,12 @@ class Rule:
             that matters.
     """
 
-    code: str = attrs.field(validator=validators.text(r"[A-Z]+[0-9]+", example="ACME001"))
+    code: str = attrs.field(
+        validator=validators.text(
+            validators.Form(r"[A-Z]+[0-9]+", "a name of capitals and then digits"),
+            example="ACME001",
+        )
+    )
     severity: Severity = attrs.field(validator=SEVERITY)
     strict: Severity = attrs.field(validator=SEVERITY)
     source: str = attrs.field(validator=validators.text(example="our handbook"))

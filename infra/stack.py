@@ -76,7 +76,9 @@ class Stack:
     apps: tuple[App, ...] = attrs.field(
         default=(),
         converter=several,
-        validator=validators.each(validators.instance_of(App)),
+        validator=validators.each(
+            validators.instance_of(App, example="[App('chat', [...])], or services=[...]")
+        ),
         kw_only=True,
     )
     services: tuple[Component, ...] = attrs.field(

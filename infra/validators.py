@@ -1,6 +1,5 @@
 """attrs validators whose messages say what is so, what is allowed, then what to do."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,8 +8,31 @@ import attrs
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
-NAME = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"  # Modal: names of apps, volumes and secrets
-REPOSITORY = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?"  # Hugging Face: names of models
+SHOWN = 60  # characters of a wrong value
+
+
+@attrs.frozen
+class Form:
+    """
+    What strings of a kind look like.
+
+    Attributes:
+        pattern: The whole string matches this.
+        words: The same for people, such as "a name in small letters".
+    """
+
+    pattern: str
+    words: str
+
+
+# Modal: names of apps, volumes and secrets
+NAME = Form(
+    r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}",
+    "a name of up to 63 letters, digits, '.', '_' and '-', a letter or digit first,",
+)
+# Hugging Face
+REPOSITORY = Form(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", "a model's name on the Hub")
+REVISION = Form(r"[\w./-]+", "a commit or a branch")
 ENVIRONMENT_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -28,8 +50,8 @@ def optional(inner: Validator) -> Validator:
     return check
 
 
-def text(pattern: str | None = None, *, example: str) -> Validator:
-    """A string that is not empty, of the whole `pattern` if one is given."""
+def text(form: Form | None = None, *, example: str) -> Validator:
+    """A string that is not empty, of the `form` if one is given."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, str) or not value:
@@ -39,53 +61,57 @@ def text(pattern: str | None = None, *, example: str) -> Validator:
                 "a string that is not empty is allowed",
                 f"write {attribute.name}={example!r}, for example",
             )
-        if pattern and not re.fullmatch(pattern, value):
+        if form and not re.fullmatch(form.pattern, value):
             _fail(
                 attribute,
-                f"{value!r} does not fit",
-                f"what matches {pattern} is allowed",
+                f"{_shown(value)} does not fit",
+                f"{form.words} is allowed",
                 f"write {attribute.name}={example!r}, for example",
             )
 
     return check
 
 
-def whole_number(minimum: int = 0, maximum: int | None = None) -> Validator:
+def whole_number(minimum: int, maximum: int, *, example: int | None = None) -> Validator:
     """An int (a bool is none) from `minimum` to `maximum`, both included."""
-    bounds = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
             so = _is(value)
         elif value < minimum:
-            so = f"{value} is too small"
-        elif maximum is not None and value > maximum:
-            so = f"{value} is too large"
+            so = f"{_shown(value)} is too small"
+        elif value > maximum:
+            so = f"{_shown(value)} is too large"
         else:
             return
         _fail(
             attribute,
             so,
-            f"a whole number, {bounds}, is allowed",
-            f"write {attribute.name}={max(minimum, 1)}, for example",
+            f"a whole number, {minimum} to {maximum}, is allowed",
+            f"write {attribute.name}={example or max(minimum, 1)}, for example",
         )
 
     return check
 
 
-def number(minimum: float = 0) -> Validator:
-    """An int or float of `minimum` or more (a bool is none)."""
+def number(minimum: float, maximum: float, *, example: float) -> Validator:
+    """An int or float (a bool is none) from `minimum` to `maximum`, both included."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        known = isinstance(value, int | float) and not isinstance(value, bool)
-        finite = known and math.isfinite(value)
-        if not finite or value < minimum:
-            _fail(
-                attribute,
-                f"{value!r} is too small" if finite else _is(value),
-                f"a number, {minimum} or more, is allowed",
-                f"write {attribute.name}={max(minimum, 1)}, for example",
-            )
+        if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
+            so = _is(value)
+        elif value < minimum:
+            so = f"{_shown(value)} is too small"
+        elif value > maximum:
+            so = f"{_shown(value)} is too large"
+        else:
+            return
+        _fail(
+            attribute,
+            so,
+            f"a number, {minimum} to {maximum}, is allowed",
+            f"write {attribute.name}={example}, for example",
+        )
 
     return check
 
@@ -113,7 +139,7 @@ def one_of(choices: Sequence[Any]) -> Validator:
             allowed = ", ".join(map(repr, choices))
             _fail(
                 attribute,
-                f"{value!r} is not known",
+                f"{_shown(value)} is not known",
                 f"{allowed} are allowed",
                 f"write {attribute.name}={choices[0]!r}, for example",
             )
@@ -134,7 +160,7 @@ def mount_path() -> Validator:
         if not canonical or value in ("/root", "/tmp"):
             _fail(
                 attribute,
-                f"{value!r} is no place for a Volume",
+                f"{_shown(value)} is no place for a Volume",
                 "an absolute path without '..' is allowed, but not /, /root or /tmp",
                 f"write {attribute.name}='/root/.cache/huggingface', for example",
             )
@@ -172,16 +198,18 @@ def has_method(method: str, *, example: str) -> Validator:
     return check
 
 
-def each(inner: Validator) -> Validator:
-    """A tuple (lists are converted) whose every item passes `inner`."""
+def each(inner: Validator, *, one: str = "") -> Validator:
+    """A tuple (lists, and strings where `one` is given as an example, are converted) of `inner`."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, tuple):
             _fail(
                 attribute,
                 _is(value),
-                "a list is allowed",
-                f"write {attribute.name}=[...]",
+                "a string or a list of them is allowed" if one else "a list is allowed",
+                f"write {attribute.name}={one!r}, for example"
+                if one
+                else f"write {attribute.name}=[...]",
             )
         for item in value:
             inner(instance, attribute, item)
@@ -204,7 +232,7 @@ def text_pairs() -> Validator:
             if not isinstance(pair, tuple) or len(pair) != 2:
                 _fail(
                     attribute,
-                    f"{pair!r} is no pair",
+                    f"{_shown(pair)} is no pair",
                     "a dict of strings is allowed",
                     f'write {attribute.name}={{"NAME": "value"}}',
                 )
@@ -212,16 +240,16 @@ def text_pairs() -> Validator:
             if not isinstance(key, str) or not re.fullmatch(ENVIRONMENT_NAME, key):
                 _fail(
                     attribute,
-                    f"{key!r} is no name of an environment variable",
-                    f"what matches {ENVIRONMENT_NAME} is allowed",
+                    f"{_shown(key)} is no name of an environment variable",
+                    "a name of letters, digits and '_', no digit first, is allowed",
                     "rename it",
                 )
             if not isinstance(item, str):
                 _fail(
                     attribute,
-                    f"{key} is {item!r}",
+                    f"{key} is {_shown(item)}",
                     "a string is allowed",
-                    f"write {key!r}: {str(item)!r}",
+                    f"write {key!r}: {_shown(item)!r}",
                 )
 
     return check
@@ -236,4 +264,17 @@ def _is(value: Any) -> str:
     if isinstance(value, type):
         return f"{value.__name__} is a class, not a value of it"
     kind = type(value).__name__
-    return f"{value!r} is {'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    kind = f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    if attrs.has(type(value)):
+        name = getattr(value, "name", None)
+        return f"is {kind}" + (f" named {_shown(name)}" if isinstance(name, str) else "")
+    return f"{_shown(value)} is {kind}"
+
+
+def _shown(value: Any) -> str:
+    """A value as Python writes it, cut where it gets long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no int of more than 4,300 digits
+        return "a very large number"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -88,7 +88,7 @@ def test_what_does_not_fit_and_what_is_not_known() -> None:
     tight = attrs.evolve(MEMORY, free=-int(1.5 * GB), largest_context=None, notes=())
     text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=tight, start=None)))
     assert text.splitlines()[-1].split() == (
-        ["free", "-1.5", "GB", "it", "does", "not", "fit;", "40", "x", "4,096", "tokens", "fit"]
+        ["free", "-1.5", "GB", "too", "little;", "40", "x", "4,096", "tokens", "fit"]
     )
     unknown = attrs.evolve(MEMORY, free=None, context=None, notes=())
     text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=unknown, start=None)))

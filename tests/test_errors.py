@@ -15,7 +15,7 @@ from infra import App, Stack
 IMAGE = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11")
 OWN = {"model": "Qwen/Qwen3-8B-FP8", "gpu": "H100", "image": IMAGE}
 """
-NAME = "[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"
+NAME = "a name of up to 63 letters, digits, '.', '_' and '-', a letter or digit first,"
 MEND = "a stack file that runs through is allowed; mend the line"
 
 
@@ -128,10 +128,10 @@ FIELDS = {
         startup_timeout=True, cpu=float("inf"), secrets=[1], environment={"A B": "x"},
         class_name="server",
     )])""": [
-        "a b.name: 'a b' does not fit; what matches [A-Za-z][A-Za-z0-9._-]{0,62} is allowed; "
-        "write name='qwen3-8b', for example",
+        "a b.name: 'a b' does not fit; a name of up to 63 letters, digits, '.', '_' and '-', a "
+        "letter first, is allowed; write name='qwen3-8b', for example",
         "a b.model: {'a': 1} is a dict; Model is allowed; write model=Model(...)",
-        "a b.gpu: 'H100:9' does not fit; what matches ([A-Za-z0-9-]+[!+]?)(?::([1-8]))? is "
+        "a b.gpu: 'H100:9' does not fit; a GPU, and behind a colon how many of them, 1 to 8, is "
         "allowed; write gpu='H100:2', for example",
         "a b.image: is None; ImageSpec is allowed; "
         "write image=ImageSpec.from_registry('lmsysorg/sglang:v0.5.11')",
@@ -139,7 +139,7 @@ FIELDS = {
         "write routing=RoutingPolicy(...)",
         "a b.engine: 'sglang' is a str; a value with a method served() is allowed; "
         "write engine=SGLang(), for example",
-        f"a b.weights.volume: 'a b' does not fit; what matches {NAME} is allowed; "
+        f"a b.weights.volume: 'a b' does not fit; {NAME} is allowed; "
         "write volume='huggingface-cache', for example",
         "a b.weights.mount_path: 'x/../y' is no place for a Volume; an absolute path without "
         "'..' is allowed, but not /, /root or /tmp; "
@@ -152,32 +152,32 @@ FIELDS = {
         "write caches='triton', for example",
         "a b.kernels.env: [1] is a list; a dict of strings is allowed; "
         'write env={"NAME": "value"}',
-        "a b.kernels.compile_timeout: 0 is too small; a whole number, 1 or more, is allowed; "
-        "write compile_timeout=1, for example",
-        "a b.speculative.algorithm: 'eagle' does not fit; what matches [A-Z][A-Z0-9_]* is "
+        "a b.kernels.compile_timeout: 0 is too small; a whole number, 1 to 86400, is allowed; "
+        "write compile_timeout=3600, for example",
+        "a b.speculative.algorithm: 'eagle' does not fit; a name in capital letters is "
         "allowed; write algorithm='EAGLE3', for example",
-        "a b.speculative.num_steps: 0 is too small; a whole number, 1 or more, is allowed; "
-        "write num_steps=1, for example",
+        "a b.speculative.num_steps: 0 is too small; a whole number, 1 to 1024, is allowed; "
+        "write num_steps=3, for example",
         "a b.speculative.draft_model_revision: is 'b7' without a draft model; it is allowed "
         "with one; write draft_model_path, or take it out",
         "a b.parts: 1 is an int; a value with a method contribution() is allowed; "
         "write parts=[KernelCache('triton-cache')], for example",
-        "a b.min_containers: '1' is a str; a whole number, 0 or more, is allowed; "
+        "a b.min_containers: '1' is a str; a whole number, 0 to 10000, is allowed; "
         "write min_containers=1, for example",
         "a b.scaledown_window: 1 is too small; a whole number, 2 to 3600, is allowed; "
-        "write scaledown_window=2, for example",
+        "write scaledown_window=300, for example",
         "a b.startup_timeout: True is a bool; a whole number, 1 to 86400, is allowed; "
-        "write startup_timeout=1, for example",
+        "write startup_timeout=900, for example",
         "a b.port: 0 is too small; a whole number, 1 to 65535, is allowed; "
-        "write port=1, for example",
-        "a b.cpu: inf is a float; a number, 0.125 or more, is allowed; "
-        "write cpu=1, for example",
+        "write port=8000, for example",
+        "a b.cpu: inf is too large; a number, 0.125 to 1024, is allowed; "
+        "write cpu=8, for example",
         "a b.secrets: 1 is an int; a string that is not empty is allowed; "
         "write secrets='my-secret', for example",
-        "a b.environment: 'A B' is no name of an environment variable; what matches "
-        "[A-Za-z_][A-Za-z0-9_]* is allowed; rename it",
-        "a b.class_name: 'server' does not fit; what matches [A-Z][A-Za-z0-9_]* is allowed; "
-        "write class_name='Server', for example",
+        "a b.environment: 'A B' is no name of an environment variable; a name of letters, "
+        "digits and '_', no digit first, is allowed; rename it",
+        "a b.class_name: 'server' does not fit; a name of letters, digits and '_', a capital "
+        "first, is allowed; write class_name='Server', for example",
     ],
     """Stack("dev", services=[InferenceService(
         name="a", model="m", gpu=["H100:2", "A100"], image=IMAGE, min_containers=3,
@@ -246,7 +246,7 @@ FIELDS = {
         "write name='prod', for example",
     ],
     "Stack('a b', services='x', environment='')": [
-        f"a b.name: 'a b' does not fit; what matches {NAME} is allowed; "
+        f"a b.name: 'a b' does not fit; {NAME} is allowed; "
         "write name='prod', for example",
         "a b.services: 'x' is a str; a value with a method resources() is allowed; "
         "write InferenceService(name=...), for example",
@@ -254,7 +254,7 @@ FIELDS = {
         "write environment='main', for example",
     ],
     "Stack('dev', apps=[App('', ['x']), App('b', None), 5, App('c', [InferenceService])])": [
-        "dev.apps: 5 is an int; App is allowed; write apps=App(...)",
+        "dev.apps: 5 is an int; App is allowed; write apps=[App('chat', [...])], or services=[...]",
         "dev.apps[0].name: is empty; a string that is not empty is allowed; "
         "write name='qwen3-8b', for example",
         "dev.apps[0].services: 'x' is a str; a value with a method resources() is allowed; "
@@ -262,6 +262,39 @@ FIELDS = {
         "b.services: is None; a list is allowed; write services=[...]",
         "c.services: InferenceService is a class, not a value of it; a value with a method "
         "resources() is allowed; write InferenceService(name=...), for example",
+    ],
+    """Stack("dev", services=[InferenceService(
+        name="a", model="m", gpu=4, image=IMAGE, min_containers=10**300, startup_timeout=-1,
+        port="x", cpu=1e308, memory=10**5000, environment={"A": 10**300},
+        routing=RoutingPolicy(region="us-eas", target_inputs=10**400),
+    )])""": [
+        "a.gpu: 4 is an int; a string or a list of them is allowed; write gpu='H100:2', for "
+        "example",
+        f"a.routing.target_inputs: 1{'0' * 59}... is too large; a whole number, 1 to 1000000, is "
+        "allowed; write target_inputs=16, for example",
+        "a.routing.region: 'us-eas' is no compute region of Modal's; us, eu, ap, uk, ca, me, sa, "
+        "af, mx, us-east, us-central, us-south, us-west, eu-west, eu-north, eu-south, "
+        "ap-northeast, ap-southeast, ap-south, ap-melbourne, jp, au are allowed; write 'us-east'",
+        f"a.min_containers: 1{'0' * 59}... is too large; a whole number, 0 to 10000, is allowed; "
+        "write min_containers=1, for example",
+        "a.startup_timeout: -1 is too small; a whole number, 1 to 86400, is allowed; "
+        "write startup_timeout=900, for example",
+        "a.port: 'x' is a str; a whole number, 1 to 65535, is allowed; "
+        "write port=8000, for example",
+        "a.cpu: 1e+308 is too large; a number, 0.125 to 1024, is allowed; "
+        "write cpu=8, for example",
+        "a.memory: a very large number is too large; a whole number, 128 to 16777216, is allowed; "
+        "write memory=32768, for example",
+        f"a.environment: A is 1{'0' * 59}...; a string is allowed; write 'A': '1{'0' * 59}...'",
+    ],
+    "Stack('dev', apps=App('x', InferenceService(name='a', **OWN)))": [
+        "dev.apps: is an App named 'x'; a list is allowed; write apps=[...]",
+        "dev.apps.services: is an InferenceService named 'a'; a list is allowed; "
+        "write services=[...]",
+    ],
+    "Stack('dev', apps=[InferenceService(name='a', **OWN)])": [
+        "dev.apps: is an InferenceService named 'a'; App is allowed; "
+        "write apps=[App('chat', [...])], or services=[...]",
     ],
 }  # fmt: skip
 

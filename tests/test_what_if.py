@@ -64,6 +64,14 @@ def test_several_fields_make_all_combinations() -> None:
     assert values(found) == [(10, 1), (8, 0), (8, 2), (16, 0), (16, 2)]
 
 
+def test_too_little_memory_is_told_as_what_it_does() -> None:
+    """Requests wait where some of them fit; where none does, that is not said."""
+    found = tried(one(), "gpu=H100:1", "engine.mem_fraction_static=0.8,0.05")
+    rows = what_if_text(found).split("\n\n")[1].splitlines()
+    assert "short by 1.4: requests wait  " in rows[2]
+    assert "short by 65.6  " in rows[3]
+
+
 def test_a_flag_of_the_engine_is_a_field() -> None:
     """The engine's flags have its other fields' form, and its rules see them."""
     found = tried(one(), "engine.mem_fraction_static=0.8,0.9", "engine.no_such_flag=1")

@@ -38,7 +38,7 @@ def memory_fit(engine: SGLangEngine) -> MemoryFit | None:
             note=_reserve_note(engine, draft),
         ),
     ]
-    requests = [_cache_item(cache, context, concurrency)]
+    requests = [_cache_item(cache, context, concurrency, engine.gpu_count)]
     if facts.is_hybrid:
         requests.append(_states_item(cache, concurrency))
     room = _left(capacity, fixed)
@@ -114,10 +114,12 @@ def _reserve_note(engine: SGLangEngine, draft: Draft) -> str:
     return f"{note}, the draft model" + ("" if size is None else f" (~{gigabytes(size)} GB)")
 
 
-def _cache_item(cache: KVCache, context: int | None, concurrency: int | None) -> MemoryItem:
+def _cache_item(
+    cache: KVCache, context: int | None, concurrency: int | None, gpus: int
+) -> MemoryItem:
     size, note = None, _missing(cache.unknown)
     if cache.token_bytes is not None:
-        note = f"{cache.token_bytes:,} bytes a token"
+        note = f"{cache.token_bytes:,} bytes a token{' on each GPU' if gpus > 1 else ''}"
         if context is None or concurrency is None:
             what = "context length" if context is None else "number of requests"
             note += f"; the {what} is not known"

@@ -7,21 +7,21 @@ from components.rules.caches import COMPILER, cache_folder, holding, uses_deep_g
 from components.rules.engine import Engine, SGLangEngine
 from components.rules.loading import (
     DEEP_GEMM,
-    HUB,
+    download_seconds,
     is_kept,
     load_seconds,
     seconds_to_start,
+    seconds_to_start_first,
     weight_bytes,
 )
 from components.sglang import DEEP_GEMM_FLAGS
-from infra.estimates import ColdStart, Kernels, KernelState
+from infra.estimates import ColdStart, Kernels, KernelState, duration
 from infra.facts.models import model_of
 
 COMPILED = "log of sglang/compile_deep_gemm.py"
 FAST_WARM_UP = "SGLANG_JIT_DEEPGEMM_FAST_WARMUP"
 FAST = (0.0, 180.0)  # seconds; since 0.5.8: "<3 min" in sgl-project/sglang#18823
 FOLDERS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
-DOWNLOAD = ("hf", "download")
 
 
 def cold_start(engine: Engine) -> ColdStart:
@@ -88,19 +88,21 @@ def _version_step(engine: SGLangEngine) -> str:
 
 
 def _notes(engine: Engine) -> Iterator[str]:
-    size, needed = weight_bytes(engine), seconds_to_start(engine)
-    if size is not None:
-        yield from _about_size(engine)
-    is_downloaded = any(build.command[:2] == DOWNLOAD for build in engine.image.builds)
-    if size is not None and not engine.path.startswith("/"):
-        if not is_kept(engine):
-            yield "each container downloads the weights from the Hub"
-        elif not is_downloaded:
-            first = f"{_minutes(size / HUB[1])} to {_minutes(size / HUB[0])}"
-            yield f"the first container downloads the weights from the Hub: {first} minutes"
-    limit = engine.service.startup_timeout
-    if needed is not None and limit is not None:
-        yield f"with all else up to {needed} s, of a startup_timeout of {limit} s"
+    if weight_bytes(engine) is None:
+        return
+    yield from _about_size(engine)
+    download, limit = download_seconds(engine), engine.service.startup_timeout
+    if download:
+        yield f"the first container downloads the weights from the Hub: {duration(download)}"
+    elif not engine.path.startswith("/") and not is_kept(engine):
+        yield "each container downloads the weights from the Hub"
+    needed, first = seconds_to_start(engine), seconds_to_start_first(engine)
+    if needed is not None and first is not None and limit is not None:
+        later = f", the first one up to {_at_most(first)}" if download else ""
+        yield (
+            f"in all, a start takes up to {_at_most(needed)}{later}; "
+            f"startup_timeout is {_at_most(limit)}"
+        )
 
 
 def _about_size(engine: Engine) -> Iterator[str]:
@@ -113,5 +115,5 @@ def _about_size(engine: Engine) -> Iterator[str]:
         yield "the size of the weights is an estimate"
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f}" if seconds >= 120 else f"{seconds / 60:.1f}"
+def _at_most(seconds: int) -> str:
+    return duration((seconds, seconds))

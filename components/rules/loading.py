@@ -12,6 +12,7 @@ VOLUME = (1e9, 2e9)
 HUB = (0.1e9, 0.3e9)
 # Seconds for the container's boot, imports, the KV cache, CUDA graphs, a warm-up.
 BESIDE_WEIGHTS = 60
+DOWNLOAD = ("hf", "download")
 # Seconds for DeepGEMM's kernels, (fast, slow): SGLang's log says "typically 10-20 mins" of them.
 DEEP_GEMM = (600.0, 1200.0)
 
@@ -48,3 +49,24 @@ def seconds_to_start(engine: Engine) -> int | None:
     """What a start takes at the most; None: not known."""
     seconds = load_seconds(engine)
     return None if seconds is None else math.ceil(seconds[1]) + BESIDE_WEIGHTS
+
+
+def download_seconds(engine: Engine) -> tuple[float, float] | None:
+    """
+    What the first container takes to fill the Volume from the Hub, (fast, slow).
+
+    None: the size is not known, or it has nothing to fill: the build does it, or there is no
+    Volume, or the weights are not from the Hub.
+    """
+    size = weight_bytes(engine)
+    is_done = any(build.command[:2] == DOWNLOAD for build in engine.image.builds)
+    if size is None or is_done or engine.path.startswith("/") or not is_kept(engine):
+        return None
+    slow, fast = HUB
+    return size / fast, size / slow
+
+
+def seconds_to_start_first(engine: Engine) -> int | None:
+    """What the very first start takes at the most, which downloads the weights."""
+    needed, download = seconds_to_start(engine), download_seconds(engine)
+    return needed if needed is None or download is None else needed + math.ceil(download[1])

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from components.rules.caches import COMPILER, deep_gemm_folder, holding
 from components.rules.engine import Engine, SGLangEngine
-from components.rules.loading import DEEP_GEMM, is_kept, seconds_to_start
+from components.rules.loading import (
+    DEEP_GEMM,
+    is_kept,
+    seconds_to_start,
+    seconds_to_start_first,
+)
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/timeouts and /docs/guide/servers"
@@ -44,7 +49,7 @@ def startup_too_short(engine: Engine) -> Iterator[Fault]:
         yield Fault(
             field="startup_timeout",
             what=f"{limit} s; {service.model} needs up to {needed} s from {_place(engine)}",
-            fix=f"write startup_timeout={-(-2 * needed // 60) * 60}",
+            fix=_for_first_start(engine, later=2 * needed),
         )
     elif service.startup_timeout and service.warm_up_timeout >= limit:
         yield Fault(
@@ -68,13 +73,50 @@ def startup_very_long(engine: Engine) -> Iterator[Fault]:
     is_compiling = any(COMPILER in each.command for each in engine.image.builds)
     if is_compiling and isinstance(engine, SGLangEngine):
         needed += 0 if holding(engine, deep_gemm_folder(engine)) else int(DEEP_GEMM[1])
-    if limit > max(10 * needed, 3600):
+    first = _whole_minutes(seconds_to_start_first(engine) or 0)
+    if limit > max(10 * needed, first, 3600):
         yield Fault(
             field="startup_timeout",
             what=f"{limit} s; a start from {_place(engine)} takes up to {needed} s",
             fix="download the weights while the image is built (download_at_build=True), then "
-            f"write startup_timeout={-(-2 * needed // 60) * 60}",
+            f"write startup_timeout={_whole_minutes(2 * needed)}",
         )
+
+
+@rule("INF055", severity="warning", source=MODAL, view=Engine.of)
+def first_startup_too_short(engine: Engine) -> Iterator[Fault]:
+    """
+    Time to start for the weights in their Volume, and none to download them there first.
+
+    The Hub gives 0.1 to 0.3 GB/s. The first container is ended in the middle of its download; the
+    next one goes on with it at best, and is ended as well.
+    """
+    service = engine.service
+    limit = service.startup_timeout or UNSET[service.routing.front_door]
+    needed, first = seconds_to_start(engine), seconds_to_start_first(engine)
+    if needed is not None and first is not None and needed <= limit < first:
+        yield Fault(
+            field="startup_timeout",
+            what=f"{limit} s; the first start of {service.model} downloads the weights and needs "
+            f"up to {first} s, each later one {needed} s",
+            fix=_for_first_start(engine),
+        )
+
+
+def _for_first_start(engine: Engine, later: int = 0) -> str:
+    """What is enough for the download, too; `later`: seconds for all other starts, 0: they suit."""
+    first, later = _whole_minutes(seconds_to_start_first(engine) or 0), _whole_minutes(later)
+    enough = f"write startup_timeout={later}"
+    if first <= later:
+        return enough
+    return (
+        f"write startup_timeout={first} for the download, or have it done while "
+        f"the image is built (download_at_build=True){f' and {enough}' if later else ''}"
+    )
+
+
+def _whole_minutes(seconds: int) -> int:
+    return -(-seconds // 60) * 60
 
 
 def _place(engine: Engine) -> str:
@@ -123,4 +165,5 @@ RULES: tuple[Rule, ...] = (
     startup_very_long,
     requests_cut_off,
     ready_too_early,
+    first_startup_too_short,
 )

@@ -90,9 +90,9 @@ def _text(found: "ModelFacts", figure: str) -> str:
 
 
 def _checked(name: str) -> str:
-    if not re.fullmatch(REPOSITORY, name):
+    if not re.fullmatch(REPOSITORY.pattern, name):
         raise UsageError(
-            f"{name!r}: is no repository of a model; what matches {REPOSITORY} is allowed; write "
+            f"{name!r}: is no repository of a model; {REPOSITORY.words} is allowed; write "
             "Qwen/Qwen3-8B-FP8, for example"
         )
     return name

@@ -22,8 +22,9 @@ def _count() -> Any:
 
 
 def _word(pattern: str, example: str) -> Any:
+    form = validators.Form(pattern, "a word")
     return attrs.field(
-        default=None, validator=validators.optional(validators.text(pattern, example=example))
+        default=None, validator=validators.optional(validators.text(form, example=example))
     )
 
 

@@ -62,6 +62,7 @@ def test_qwen_on_one_gpu() -> None:
         "KV cache": token * 32768 * 10,
         "reserve": H100 - static,
     }
+    assert fit.items[1].note == "10 x 32,768 tokens, 147,456 bytes a token"
     assert fit.free == static - 9_440_000_000 - 48_318_382_080 == 10_658_265_907
     assert (fit.context, fit.concurrency) == (32768, 10)
     # 58.98 GB are for tokens: 39,996 of each of ten requests, or twelve requests of 32,768
@@ -222,6 +223,7 @@ def test_llama_on_four_gpus() -> None:
     assert abs((sizes(fit)["reserve"] or 0) - reserve) <= 1
     assert sizes(fit)["weights"] == 35_276_853_248
     assert sizes(fit)["KV cache"] == 2 * 2 * 128 * 80 * 2 * 131_072 * 8
+    assert fit.items[1].note.endswith("81,920 bytes a token on each GPU")
     assert fit.free is not None and fit.free < 0
     assert fit.largest_context is not None and fit.largest_context < 131_072
     assert "SGLang starts, and lets requests wait for which the KV cache has no room" in fit.notes

@@ -2,6 +2,8 @@
 
 from rule_samples import FP8, Case, kernels
 
+from components import WeightCache
+
 CASES = [
     Case(code="INF050", bad={"startup_timeout": None}, good={"startup_timeout": 1800}),
     Case(
@@ -18,6 +20,22 @@ CASES = [
         code="INF052",
         bad={"model": FP8, "kernels": kernels(), "startup_timeout": 7200},
         good={"model": FP8, "kernels": kernels(), "startup_timeout": 900},
+    ),
+    Case(
+        code="INF055",
+        bad={"model": FP8, "kernels": kernels(), "startup_timeout": 150, "warm_up_timeout": 60},
+        good={"model": FP8, "kernels": kernels(), "startup_timeout": 180, "warm_up_timeout": 60},
+    ),
+    Case(
+        code="INF055",
+        bad={"model": FP8, "kernels": kernels(), "startup_timeout": 150, "warm_up_timeout": 60},
+        good={
+            "model": FP8,
+            "kernels": kernels(),
+            "weights": WeightCache("weights", download_at_build=True),
+            "startup_timeout": 150,
+            "warm_up_timeout": 60,
+        },
     ),
     Case(
         code="INF053",
