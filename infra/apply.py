@@ -1,6 +1,7 @@
 """The only module with consequences: a plan and its target in, the plan carried out."""
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from infra.plan import AppPlan, Base, Plan, base_of
 if TYPE_CHECKING:
     from infra.target import Target
 
+LOOK_PATIENCE = 10.0  # seconds, after Ctrl-C, for what is deployed to be told
 Tell = Callable[[str], None]
 Check = Callable[[], Awaitable[None]]
 
@@ -23,6 +25,12 @@ async def _no_check() -> None:
 
 class ApplyFailed(InfraError):
     """An apply that stopped half-way; the message says what was done and what to run next."""
+
+
+class Interrupted(InfraError):
+    """An apply that Ctrl-C stopped; the message says what was done and what to run next."""
+
+    exit_code = 130
 
 
 async def apply(
@@ -75,6 +83,49 @@ async def read(plan: Plan, target: "Target", *, rates: bool = False) -> Live:
         apps=[app.app for app in plan.apps],
         known=[app.artifact.manifest for app in plan.apps if app.artifact],
         rates=rates,
+    )
+
+
+async def interrupted(plan: Plan, target: "Target", locks: Sequence[str] | None) -> Interrupted:
+    """
+    What an apply leaves behind that was interrupted.
+
+    The target is asked: a call that was under way may have been carried out.
+
+    Args:
+        plan: What was to be done.
+        target: Where.
+        locks: Apps whose locks could not be released; None: not known.
+    """
+    try:
+        async with asyncio.timeout(LOOK_PATIENCE):
+            live = await read(plan, target)
+    except (InfraError, TimeoutError) as error:
+        said = f"What was done can't be told ({error or 'no answer'})."
+    else:
+        changing = [app for app in plan.apps if app.changes]
+        # One that would have got its own record again is done when it has another version.
+        moved = [app for app in changing if base_of(live.deployments.get(app.app)) != app.base]
+        done = [app.app for app in moved if _holds(app, live)]
+        left = [app.app for app in changing if app.app not in done]
+        said = (
+            f"Done before that: {', '.join(done) or 'nothing'}. "
+            f"Not done: {', '.join(left) or 'nothing'}."
+        )
+    lock = "No lock is left."
+    if locks is None:
+        lock = "If a lock is left, it ends by itself."
+    elif locks:
+        lock = f"Still locked: {', '.join(locks)}; `infra unlock {plan.stack_file}` ends that."
+    command = "destroy" if plan.destroy else "apply"
+    return Interrupted(
+        "\n".join(
+            [
+                f"interrupted. {said} {lock}",
+                "Nothing is half-deployed: an App changes in one step, at its end. To go on, run "
+                f"`infra {command} {plan.stack_file}`.",
+            ]
+        )
     )
 
 
@@ -182,11 +233,17 @@ def _half_way(plan: Plan, app: AppPlan, done: list[str], error: InfraError) -> s
 def _verify(plan: Plan, live: Live) -> None:
     """Read back what was done; only what Modal now says counts."""
     for app in plan.apps:
-        wanted = app.artifact.manifest.fingerprint if app.artifact else None
-        found = base_of(live.deployments.get(app.app)).fingerprint
-        if app.changes and wanted != found:
+        if app.changes and not _holds(app, live):
+            wanted = app.artifact.manifest.fingerprint if app.artifact else None
+            found = base_of(live.deployments.get(app.app)).fingerprint
             raise ApplyFailed(
                 f"app.{app.app}: has the manifest {found or 'none'} after the apply, and should "
                 f"have {wanted or 'none'}; somebody else deployed it meanwhile; run "
                 f"`infra plan {plan.stack_file}` to see what differs"
             )
+
+
+def _holds(app: AppPlan, live: Live) -> bool:
+    """Whether the App is as it should be."""
+    wanted = app.artifact.manifest.fingerprint if app.artifact else None
+    return base_of(live.deployments.get(app.app)).fingerprint == wanted

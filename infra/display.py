@@ -45,14 +45,15 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
 
         blocks.append(estimates_text(plan, style))
     price = cost_text(cost(plan, live), style)
-    return "\n\n".join([*blocks, *_ending(plan, price, style)])
+    does_something = bool(details or plan.obstacles)
+    return "\n\n".join([*blocks, *_ending(plan, price, style, reasons=does_something)])
 
 
 def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     """The plan without its details: for whoever has seen them, and for the end of a long log."""
     blocks = [_header(plan, live, now), *([_list(plan, style)] if not plan.is_empty() else [])]
     price = floor_text(cost(plan, live), style)
-    return "\n\n".join([*blocks, *_ending(plan, price, style)])
+    return "\n\n".join([*blocks, *_ending(plan, price, style, reasons=False)])
 
 
 def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> list[str]:
@@ -63,8 +64,9 @@ def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> li
     return [style("Note: Objects have changed outside of infra", "bold"), *items]
 
 
-def _ending(plan: Plan, price: str, style: Style) -> list[str]:
-    blocks = [*_cycled(plan), *_left_out(plan), price, findings_text(plan, style)]
+def _ending(plan: Plan, price: str, style: Style, *, reasons: bool) -> list[str]:
+    findings = findings_text(plan, style, reasons=reasons)
+    blocks = [*_cycled(plan), *_left_out(plan), price, findings]
     return [*filter(None, blocks), *_obstacles(plan, style), summary(plan, style)]
 
 
@@ -106,6 +108,8 @@ def summary(plan: Plan, style: Style = plain) -> str:
     if plan.is_empty() and not plan.obstacles:
         if plan.destroy:
             return "No changes. Nothing of this stack is deployed."
+        if plan.left_out:
+            return "No changes. What would change was left out."
         return "No changes. Your infrastructure matches the configuration."
     counts = plan.counts()
     forget = f", {counts['forget']} to forget" if counts["forget"] else ""
@@ -177,7 +181,7 @@ def plans_table(plans: Sequence[Plan], failures: Sequence[str]) -> str:
 def plan_result(plan: Plan) -> str:
     """A plan in a word or two: the gravest that happens."""
     if plan.is_empty():
-        return "no changes"
+        return "left out" if plan.left_out else "no changes"
     if all(change.action is Action.CREATE for change in plan.changes()):
         return "new"
     return gravest(app.tier for app in plan.apps) or "changes"

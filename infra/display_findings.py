@@ -9,14 +9,22 @@ from infra.text import Style, plain
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
-def findings_text(plan: Plan, style: Style = plain) -> str:
-    """What the rules found, the worst first, then what was accepted, with its reason; or empty."""
+def findings_text(plan: Plan, style: Style = plain, *, reasons: bool = True) -> str:
+    """
+    What the rules found, the worst first, then what was accepted; or empty.
+
+    Args:
+        plan: Whose findings.
+        style: Colours, or none.
+        reasons: List what was accepted, with its reason; otherwise it is only counted.
+    """
     if not plan.findings and not plan.accepted:
         return ""
     lines = [style(f"Findings: {findings_count(plan)}", "bold")]
     lines += [finding_text(each, style) for each in plan.findings]
-    reasons = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
-    lines += [f"  accepted {code} {where}: {why}" for (code, where), why in reasons.items()]
+    if reasons:
+        why = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
+        lines += [f"  accepted {code} {where}: {text}" for (code, where), text in why.items()]
     if plan.findings:
         first = f"{plan.findings[0].code} --stack {plan.stack_file}"
         lines.append(f"`infra explain {first}` tells why, and how to keep it.")

@@ -64,12 +64,14 @@ def stack_files(paths: Iterable[Path]) -> list[Path]:
             continue
         found = [each for each in sorted(path.glob("*.py")) if _defines_a_stack(each)]
         if not found:
-            raise InvalidStack(str(path), [_missing(path)])
+            raise InvalidStack(str(path), [_holds_none(path)])
         files.update(dict.fromkeys(found))
     return list(files)
 
 
 def _defines_a_stack(path: Path) -> bool:
+    if not path.is_file():
+        return False
     text = path.read_text(encoding="utf-8", errors="replace")
     return re.search(r"^stack\s*[:=]", text, re.MULTILINE) is not None
 
@@ -111,6 +113,14 @@ def _missing(path: Path) -> str:
     near = sorted(str(each) for each in folder.glob("*.py")) if folder.is_dir() else []
     known = f"{', '.join(near)} {'are' if len(near) > 1 else 'is'} there" if near else ""
     return f"{path}: {so}; a stack file is allowed; {known or 'write the path of one'}"
+
+
+def _holds_none(folder: Path) -> str:
+    near = sorted({str(each.parent) for each in folder.glob("*/*.py") if _defines_a_stack(each)})
+    return (
+        f"{folder}: holds no stack file; a stack file is allowed, or a folder with some in it; "
+        f"write {' or '.join(near) or 'the path of one'}"
+    )
 
 
 def _raised(path: Path, error: BaseException) -> str:

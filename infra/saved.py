@@ -30,8 +30,8 @@ def saved(path: Path = PLAN) -> Plan:
     Read a plan back.
 
     Raises:
-        UsageError: There is none.
-        InfraError: It can't be read.
+        UsageError: There is none, or it is no file that can be read.
+        InfraError: It is no plan.
     """
     try:
         text = path.read_bytes()
@@ -40,6 +40,11 @@ def saved(path: Path = PLAN) -> Plan:
             f"{path}: there is no saved plan; a stack file is needed; "
             "run `infra plan stacks/dev.py` first, or name the stack file"
         ) from None
+    except OSError as error:
+        so = "is a folder" if path.is_dir() else f"can't be read ({error.strerror})"
+        raise UsageError(
+            f"{path}: {so}; a stack file or a saved plan is allowed; write the path of one"
+        ) from error
     return from_json(text, str(path))
 
 

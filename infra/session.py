@@ -1,14 +1,15 @@
 """A target for the length of one command: reads it, plans against it, carries plans out."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
@@ -24,7 +25,7 @@ from infra.project import Project
 from infra.text import Style
 
 if TYPE_CHECKING:
-    from infra.lease import Lease
+    from infra.lease import Holder, Lease
     from infra.target import Target
 
 MODULES = Path(".infra/modules")
@@ -32,8 +33,14 @@ PATIENCE = 5  # seconds
 T = TypeVar("T")
 
 
-class Declined(click.Abort):
+class Declined(click.ClickException):
     """The question was answered with something else than yes."""
+
+    exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so; it is no error."""
+        click.echo(self.message, err=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -157,6 +164,7 @@ class Session:
 
         Raises:
             Declined: The answer was not yes.
+            InfraError: The plan can't be applied; why is shown with it.
             UsageError: Nobody can be asked.
         """
         applying.check_base(plan, live)
@@ -164,19 +172,32 @@ class Session:
         click.echo(show(plan, live, time.time(), style))
         if plan.is_empty() and not plan.obstacles:
             return 0
-        if not plan.obstacles:
-            question = "Do you want to perform these actions?"
-            if plan.destroy:
-                question = f"Do you really want to destroy all Apps of stack {plan.stack}?"
-            self.confirm(question, yes=yes)
-        with _progress() as tell:
-            done = asyncio.run(self._apply(plan, lock_timeout, tell))
+        if plan.obstacles:
+            raise InfraError("this plan can't be applied, as said above; nothing was changed")
+        what, question = "Apply", "Do you want to perform these actions?"
+        if plan.destroy:
+            what = "Destroy"
+            question = f"Do you really want to destroy all Apps of stack {plan.stack}?"
+        self.confirm(what, question, yes=yes)
+        try:
+            with _progress() as tell:
+                done = asyncio.run(self._apply(plan, lock_timeout, tell))
+        except KeyboardInterrupt:
+            raise applying.Interrupted(
+                "interrupted, without waiting to see what was done; a lock that is left ends by "
+                f"itself. To see what is deployed, run `infra status {plan.stack_file}`."
+            ) from None
         click.echo("\n" + display.done_text(plan, done))
         return 0
 
-    def confirm(self, question: str, *, yes: bool) -> None:
+    def confirm(self, what: str, question: str, *, yes: bool) -> None:
         """
         Ask, unless the answer is known.
+
+        Args:
+            what: The command, to say that it was cancelled.
+            question: What to ask.
+            yes: The answer is known.
 
         Raises:
             Declined: The answer was not yes.
@@ -190,9 +211,15 @@ class Session:
                 "run the same command with --yes"
             )
         click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
-        answer = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
+        try:
+            answer = click.prompt(
+                "  Enter a value", prompt_suffix=": ", default="", show_default=False
+            )
+        except click.Abort:
+            raise Declined("\nInterrupted. Nothing was changed.") from None
         if answer != "yes":
-            raise Declined
+            only = "" if answer in ("", "no") else f" Only 'yes' is accepted, not {answer!r}."
+            raise Declined(f"\n{what} cancelled. Nothing was changed.{only}")
 
     def lock_holders(self, project: Project) -> list["Lease"]:
         """Who holds the locks of a stack's Apps."""
@@ -217,16 +244,36 @@ class Session:
         """Hold the locks of the Apps that change, and carry the plan out."""
         from infra.lock import holder_of_this_process, locked
 
-        command = "destroy" if plan.destroy else "apply"
-        async with locked(
-            [app.app for app in plan.apps if app.changes],
-            stack=plan.stack,
-            environment=self._target.environment,
-            holder=holder_of_this_process(command, os.environ),
-            timeout=lock_timeout,
-            tell=tell,
-        ) as leases:
-            return await applying.apply(plan, self._target, MODULES, tell, leases.check)
+        apps = [app.app for app in plan.apps if app.changes]
+        holder = holder_of_this_process("destroy" if plan.destroy else "apply", os.environ)
+        try:
+            async with locked(
+                apps,
+                stack=plan.stack,
+                environment=self._target.environment,
+                holder=holder,
+                timeout=lock_timeout,
+                tell=tell,
+            ) as leases:
+                return await applying.apply(plan, self._target, MODULES, tell, leases.check)
+        except (Exception, asyncio.CancelledError) as error:
+            # The SDK may answer Ctrl-C with an error of its own in the place of the cancellation.
+            task = asyncio.current_task()
+            if task is None or task.cancelling() != 1:  # Ctrl-C twice is for who can't wait
+                raise
+            tell("Interrupted: Looking at what is deployed...")
+            locks = await self._locks_of(apps, holder)
+            raise await applying.interrupted(plan, self._target, locks) from error
+
+    async def _locks_of(self, apps: Sequence[str], holder: "Holder") -> list[str] | None:
+        """The Apps whose locks a process holds; None: that can't be told."""
+        from infra.lock import holders
+
+        with suppress(InfraError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                found = await holders(apps, environment=self._target.environment)
+                return [lease.app for lease in found if lease.holder == holder]
+        return None
 
     def _manifests(self, project: Project, app: str, fingerprints: set[str]) -> dict[str, Manifest]:
         async def read() -> dict[str, Manifest]:
@@ -263,12 +310,12 @@ def sessions(
     Connect to a target, once for all of its environments.
 
     Args:
-        target: ``modal``, ``local``, or None: where there are credentials for.
+        target: ``modal``, ``local``, or None: `connection.default_target`.
         quiet: Do not say which target was chosen.
     """
     if target is None:
         target = connection.default_target()
-        if target == "local" and not quiet:
+        if target == "local" and not quiet and not connection.has_credentials():
             click.echo(
                 "No Modal credentials found: using the local control plane "
                 f"({connection.LOCAL_ROOT}). `modal setup` gives you some.\n"
@@ -315,8 +362,15 @@ def _reading(answer: Coroutine[Any, Any, T]) -> T:
 
     try:
         return asyncio.run(run())
-    except TargetError as error:
-        raise TargetError(f"{error}\nNothing was changed. Run the same command again.") from error
+    except (TargetError, TimeoutError) as error:
+        logging.getLogger("asyncio").addFilter(_is_news)
+        so = str(error) or "the target does not answer"
+        raise TargetError(f"{so}\nNothing was changed. Run the same command again.") from error
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is more than another failed call of the SDK, of which one was told already."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
 @contextmanager

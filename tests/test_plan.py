@@ -12,13 +12,15 @@ from records import BASE, MOUNTS, record, records
 
 from infra.compile import Artifact
 from infra.diff import Action
-from infra.display import plan_text, summary
+from infra.display import list_text, plan_text, summary
 from infra.errors import InfraError
 from infra.live import Live
 from infra.manifest import Manifest
+from infra.narrow import narrow
 from infra.plan import Base, Plan, make_plan
 from infra.plan_file import from_json, to_json
 from infra.resources import Image, Service
+from infra.rules import Accepted, Finding, Report
 
 NOTHING = golden.NOTHING
 IMAGE = Image(name="", steps=())
@@ -109,6 +111,27 @@ def test_the_last_line(said: str, given: tuple[list[Manifest], Live, Mapping[str
     made = plan(*wanted, live=found, **options)
     assert summary(made) == said
     assert plan_text(made, found, now=0).splitlines()[-1] == said
+
+
+def test_what_was_left_out_does_not_match_the_configuration() -> None:
+    """A plan that is empty because all was left out does not say that nothing is to be done."""
+    made = narrow(plan(CHAT), exclude=["chat"])
+    assert made.is_empty()
+    text = plan_text(made, NOTHING, now=0)
+    assert "Left out by the command line, though they would change: one" in text
+    assert text.splitlines()[-1] == "No changes. What would change was left out."
+
+
+def test_what_was_accepted_is_listed_where_something_changes() -> None:
+    """A plan that does nothing, and a concise one, only count what the stack accepts."""
+    told = {"what": "so", "fix": "do", "why": "why", "source": "a paper"}
+    finding = Finding(code="INF070", severity="info", where="chat", **told)
+    report = Report(findings=(), accepted=(Accepted(finding=finding, reason="measured"),))
+    reason = "Findings: 1 accepted\n  accepted INF070 chat: measured\n"
+    assert reason in plan_text(plan(CHAT, report=report), NOTHING, now=0)
+    same = plan_text(plan(CHAT, live=live(CHAT), report=report), live(CHAT), now=0)
+    for text in (same, list_text(plan(CHAT, report=report), NOTHING, now=0)):
+        assert "Findings: 1 accepted\n\n" in text
 
 
 def test_the_gravest_comes_first() -> None:

@@ -36,7 +36,11 @@ def command(
     limit: float | None,
     yes: bool,
 ) -> int:
-    """Carry out a plan: the last one, a saved one, or a fresh one of a stack file."""
+    """
+    Carry out a plan: the last one, a saved one, or a fresh one of a stack file.
+
+    A saved PLAN was approved by whoever names it: it is carried out without a question.
+    """
     from infra import saved
     from infra.cost import limited
     from infra.model_files import hub_cache
@@ -48,11 +52,15 @@ def command(
         with session(chosen("apply", what, target), environment or project.environment) as there:
             made, live = there.plan(project, adopt=adopt)
             made = limited(made, live, limit)
+            saved.save(made)  # for commands that name no stack; it is stale once it was applied
             return there.carry_out(made, live, yes=yes, style=style(), lock_timeout=lock_timeout)
-    if target or environment or adopt:
+    given = {"--target": target, "--env": environment, "--adopt": adopt}
+    if any(given.values()):
+        plan = f"the saved plan {what}" if what else "the last plan, as no stack is named,"
         raise UsageError(
-            "--target, --env, --adopt: a saved plan has its own; they are allowed with a stack "
-            "file; take them out, or run `infra apply STACK ...`"
+            f"{', '.join(name for name, value in given.items() if value)}: {plan} has its own; "
+            "such options are allowed with a stack file; take them out, or run "
+            "`infra apply STACK ...`"
         )
     made = saved.saved(what or saved.PLAN)
     if what is None:

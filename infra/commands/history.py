@@ -14,7 +14,9 @@ from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_
 @MAYBE_STACK
 @TARGET
 @ENVIRONMENT
-@click.option("--limit", default=10, help="Versions per App; by default 10.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=10, help="Versions per App; by default 10."
+)
 @JSON
 def command(
     stack_file: Path | None,

@@ -110,7 +110,30 @@ def test_a_plan_remembers_its_target(infra: Run, project: Path) -> None:
     assert json.loads((project / ".infra" / "plan.json").read_text())["target"] == "local"
     refused = infra("apply", "--target", "modal", "--yes")
     assert refused.returncode == 64
-    assert "a saved plan has its own" in refused.stderr
+    assert "--target: the last plan, as no stack is named, has its own" in refused.stderr
+    both = infra("apply", "x.json", "--target", "modal", "--adopt")
+    assert "--target, --adopt: the saved plan x.json has its own" in both.stderr
+
+
+def test_what_is_no_plan_can_t_be_applied(infra: Run, project: Path) -> None:
+    """A folder is told by the command that reads it, as is a folder without stack files."""
+    refused = infra("apply", "stacks")
+    assert refused.returncode == 64
+    assert refused.stderr == (
+        "Error: stacks: is a folder; a stack file or a saved plan is allowed; "
+        "write the path of one\n"
+    )
+    empty = infra("plan", ".").stderr
+    assert ".: holds no stack file; a stack file is allowed, or a folder" in empty
+    assert empty.endswith("write stacks\n")
+
+
+def test_an_applied_stack_is_known_to_what_follows(infra: Run) -> None:
+    """Commands that name no stack take the one that was applied; its plan is stale by then."""
+    assert infra("apply", "stacks/dev.py", "--target", "local", "--yes").returncode == 0
+    assert "http://127.0.0.1" in infra("outputs").stdout
+    assert infra("status").returncode == 0
+    assert infra("apply", "--yes").returncode == 11
 
 
 def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path, modal_command: Run) -> None:
@@ -218,10 +241,10 @@ def test_changing_something_without_credentials_needs_a_target(infra: Run) -> No
 
 @pytest.mark.parametrize(("answer", "code", "said"), [
     ("yes\n", 0, "Apply complete!"),
-    ("no\n", 130, "Interrupted."),
-    ("y\n", 130, "Interrupted."),
-    ("\n", 130, "Interrupted."),
-    (signal.SIGINT, 130, "Interrupted."),
+    ("no\n", 130, "Apply cancelled. Nothing was changed.\n"),
+    ("y\n", 130, "Apply cancelled. Nothing was changed. Only 'yes' is accepted, not 'y'.\n"),
+    ("\n", 130, "Apply cancelled. Nothing was changed.\n"),
+    (signal.SIGINT, 130, "Interrupted. Nothing was changed.\n"),
 ])  # fmt: skip
 def test_only_yes_is_yes(
     terminal: Callable[..., tuple[int, str]], infra: Run, answer: str | int, code: int, said: str

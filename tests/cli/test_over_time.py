@@ -64,6 +64,9 @@ def test_history_and_rollback(infra: Run, project: Path) -> None:
     assert re.search(r"^v1 .* created$", history.stdout, re.MULTILINE)
     as_json = json.loads(infra("history", "stacks/dev.py", "--json").stdout)
     assert [each["version"] for each in as_json["beta"]] == [2, 1]
+    one = infra("history", "stacks/dev.py", "--limit", "1")
+    assert re.findall(r"^v(\d)", one.stdout, re.MULTILINE) == ["2", "2"]
+    assert infra("history", "stacks/dev.py", "--limit", "0").returncode == 64
     unnamed = infra("rollback", "stacks/dev.py", "--target", "local", "--yes")
     assert unnamed.returncode == 64
     assert "name it with --app" in unnamed.stderr
@@ -115,7 +118,11 @@ def test_a_plan_can_be_narrowed(infra: Run, project: Path) -> None:
     assert "though they would change: beta" in planned.stdout
     assert infra("apply", "--yes").returncode == 0
     rest = infra("plan", "stacks/dev.py", "--exclude", "beta")
-    assert "No changes." in rest.stdout
+    assert rest.stdout.endswith("\n\nNo changes. What would change was left out.\n")
+    later = infra("apply", "--yes")
+    assert later.returncode == 0
+    assert "though they would change: beta" in later.stdout
+    assert later.stdout.endswith("\n\nNo changes. What would change was left out.\n")
     unknown = infra("plan", "stacks/dev.py", "--target-service", "gamma")
     assert unknown.returncode == 64
     assert "alpha, beta are allowed" in unknown.stderr
