@@ -37,7 +37,7 @@ def command(
     yes: bool,
 ) -> int:
     """
-    Carry out a plan: the last one, a saved one, or a fresh one of a stack file.
+    Carry out a plan: the last, a saved, or a fresh one.
 
     A saved PLAN was approved by whoever names it: it is carried out without a question.
     """

@@ -25,7 +25,7 @@ def command(
     limit: int,
     as_json: bool,
 ) -> int:
-    """Show who deployed which version when, from which commit, and what it changed."""
+    """Show who deployed which version when, and what it changed."""
     from infra.display_state import history_text
     from infra.project import open_project
     from infra.session import session
