@@ -7,6 +7,7 @@ import attrs
 
 WIDTH = 88  # ruff's default, so that the generated modules keep their form in any project
 LAST_LATIN = "\u024f"
+ESCAPED = {"'", '"', "\\"}
 
 
 class Name(str):
@@ -105,6 +106,8 @@ def string(value: str) -> str:
     whatever stands in a value stays in the literal. Beyond the Latin alphabets everything is
     escaped: which character is printable, and how wide it is, depends on the version of Unicode.
     """
+    if value.isascii() and value.isprintable() and not ESCAPED & {*value}:
+        return f'"{value}"'  # as most are
     quote = "'" if value.count('"') > value.count("'") else '"'
     body = "".join(char if char in "'\"" else _escaped(char) for char in value)
     return quote + body.replace(quote, f"\\{quote}") + quote
