@@ -1,8 +1,10 @@
 """`infra local`: rehearse on this machine what Modal would run."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,7 +21,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--detach", "-d", is_flag=True, help="Return when it serves; it runs on.")
+@click.option("--detach", "-d", is_flag=True, help="Return when one serves; it runs on.")
 @click.option(
     "--port",
     default=0,
@@ -28,11 +30,9 @@ def command() -> None:
 )
 def up(detach: bool, port: int) -> None:
     """Serve until Ctrl-C; other commands find it by themselves."""
+    _check_speed()
     if detach:
-        from infra.local import control, detached, report
-
-        click.echo(report.summary(control.status(detached.start(LOCAL_ROOT, port))))
-        click.echo(f"It runs on, and tells more in {LOCAL_ROOT / detached.LOG}.")
+        _up_detached(port)
         return
     import gc
 
@@ -40,6 +40,31 @@ def up(detach: bool, port: int) -> None:
 
     gc.enable()  # unlike other commands, this one goes on for days
     serve(LOCAL_ROOT, port)
+
+
+def _check_speed() -> None:
+    """Refuse what every replica's engine would refuse."""
+    from infra.local.engine.clock import SPEED, read_speed
+
+    try:
+        read_speed(os.environ.get(SPEED, ""))
+    except ValueError as error:
+        raise UsageError(f"{error}; set it anew, or unset it") from error
+
+
+def _up_detached(port: int) -> None:
+    from infra.local import control, detached, report
+    from infra.local.endpoint import serving
+
+    endpoint = serving(LOCAL_ROOT)
+    if endpoint is not None:
+        now = control.status(endpoint)
+        if port in (0, urlsplit(now.url).port):
+            click.echo(report.summary(now))
+            click.echo(f"It runs already, as process {now.pid}.")
+            return
+    click.echo(report.summary(control.status(detached.start(LOCAL_ROOT, port))))
+    click.echo(f"It runs on, and tells more in {LOCAL_ROOT / detached.LOG}.")
 
 
 @command.command()

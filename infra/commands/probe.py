@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,8 +62,8 @@ def command(
     Call a deployed service as its users do, and measure it.
 
     Waits for a replica, streams a chat, goes on with it to see whether its turns meet one replica,
-    and with --concurrency puts load on it. STACK is that of the last plan unless given; SERVICE
-    may be left out where only one is deployed.
+    and with --concurrency puts load on it; if a request fails, the exit code is 1. STACK is that of
+    the last plan unless given; SERVICE may be left out where only one is deployed.
 
     A server behind Modal's proxy token takes it from MODAL_PROXY_TOKEN_ID and
     MODAL_PROXY_TOKEN_SECRET. Times in JSON are in seconds.
@@ -90,7 +91,7 @@ def command(
         raise InfraError(f"{service.name or service.url}: {failed.so}; {failed.advice}") from failed
     if as_json:
         click.echo(json.dumps(report.document(chats, tally, concurrency), indent=2))
-    return 0 if tally is None or tally.answers else InfraError.exit_code
+    return InfraError.exit_code if tally and tally.failures else 0
 
 
 def _check_times(timeout: float | None, concurrency: int | None, duration: float | None) -> None:
@@ -203,8 +204,6 @@ def _meet(probe: "Probe", timeout: float, *, quiet: bool) -> "Chats":
     """Wait and chat; on the screen as it happens, unless it is to be quiet."""
     from infra.probing import report
 
-    waiting = Waiting()
-
     def is_ready(ready: "Ready") -> None:
         waiting.end()
         if not quiet:
@@ -212,16 +211,27 @@ def _meet(probe: "Probe", timeout: float, *, quiet: bool) -> "Chats":
 
     if not quiet:
         click.echo(report.title(probe.service))
-    try:
-        with nullcontext() if quiet else streamed() as show:
-            chats = asyncio.run(
-                probe.meet(timeout=timeout, waits=waiting.tell, is_ready=is_ready, show=show)
+    with Waiting() as waiting, nullcontext() if quiet else streamed() as show:
+        chats = asyncio.run(
+            probe.meet(
+                timeout=timeout,
+                waits=waiting.tell,
+                check=_crashes(probe.service),
+                is_ready=is_ready,
+                show=show,
             )
-    finally:
-        waiting.end()
+        )
     if not quiet:
         click.echo("\n" + report.chats_text(chats))
     return chats
+
+
+def _crashes(service: "Service") -> Callable[[], None]:
+    """What raises when waiting is in vain; only a rehearsal tells that."""
+    from infra.connection import LOCAL_ROOT
+    from infra.probing.crashes import watch
+
+    return watch(LOCAL_ROOT, service.url) if service.target == "local" else lambda: None
 
 
 def _strain(

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +11,7 @@ from infra.commands.options import style
 from infra.text import harmless
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
     from infra.probing.answer import Show
     from infra.probing.load import Tally
@@ -21,24 +21,27 @@ class Waiting:
     """Why there is no answer yet; on a terminal, with a clock."""
 
     def __init__(self) -> None:
-        self._clock: Progress | None = None
+        self._clock = ExitStack()
+        self._is_drawn = False
+
+    def __enter__(self) -> "Waiting":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def tell(self, why: str) -> None:
         """A new reason."""
         click.echo(f"waiting: {why}", err=True)
-        if self._clock is None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+        if not self._is_drawn and sys.stderr.isatty():
+            from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-            columns = (SpinnerColumn(), TimeElapsedColumn())
-            self._clock = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._clock.add_task("")
-            self._clock.start()
+            self._is_drawn = True
+            self._clock.enter_context(_drawn(SpinnerColumn(), TimeElapsedColumn())).add_task("")
 
     def end(self) -> None:
         """It is over, or given up."""
-        if self._clock:
-            self._clock.stop()
+        self._clock.close()
 
 
 @contextmanager
@@ -63,16 +66,29 @@ def streamed() -> Iterator["Show"]:
 
 
 @contextmanager
+def _drawn(*columns: "ProgressColumn") -> Iterator["Progress"]:
+    """A display that gives the cursor back, even if it is interrupted while it begins or ends."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield progress
+    finally:
+        console.show_cursor()
+
+
+@contextmanager
 def bar(duration: float) -> Iterator[Callable[["Tally"], None]]:
     """A bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _drawn(*columns) as progress:
         task = progress.add_task("", total=duration)
 
         def tell(tally: "Tally") -> None:

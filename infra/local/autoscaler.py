@@ -16,6 +16,7 @@ from infra.local.scaling import Fleet, Sample, Settings
 _TICK_SECONDS = 0.2
 # For exit hooks and what is left of the engine, when the requests are done.
 _EXIT_SECONDS = 30.0
+_SHOWN = 400  # characters of a reason, in one line
 
 
 class Replica(Protocol):
@@ -85,12 +86,14 @@ class Autoscaler:
 
     Attributes:
         wanted: How many replicas there should be.
+        last_failure: Why the last one failed that did, and the last line of what it said.
     """
 
     def __init__(self, *, pool: Pool, tell: Callable[[str], None]) -> None:
         self._pool = pool
         self._tell = tell
         self.wanted = 0
+        self.last_failure = ""
         self._settings = Settings()
         self._launch: Launch | None = None
         self._exit_grace_period = 0.0
@@ -124,6 +127,12 @@ class Autoscaler:
         """Put other settings in force at once."""
         self._settings = settings
         self._wake.set()
+
+    @property
+    def failures(self) -> int:
+        """How many replicas of this version have failed in a row; 0 while one is ready."""
+        is_served = any(each.version == self._version for each in self._ready())
+        return 0 if is_served else self._failures
 
     def start(self) -> None:
         """Begin to act."""
@@ -265,6 +274,8 @@ class Autoscaler:
                 replica.wait_ended(),
                 within=member.exit_grace_period,
             )
+            if member.version == self._version:
+                self._failures = 0  # this one has not failed
         await replica.stop(_EXIT_SECONDS)
         self._tell(f"replica {replica.id} has stopped")
 
@@ -275,9 +286,18 @@ class Autoscaler:
         now = asyncio.get_running_loop().time()
         served = 0.0 if member.ready_since is None else now - member.ready_since
         self._failures = scaling.failures_in_a_row(self._failures, served)
+        self.last_failure = _shortened(reason)
         pause = scaling.pause(self._failures)
         self._not_before = now + pause
         self._tell(f"{reason}\n    No other one starts for {pause:g} s.")
+
+
+def _shortened(reason: str) -> str:
+    """One line: how it begins, and its end unless that is in it: there an exception is named."""
+    first, *others = map(str.strip, reason.splitlines() or [""])
+    end = others[-1] if others else ""
+    said = first.removesuffix(" Its last output:") if end in first else f"{first} {end}"
+    return said.rstrip(".")[:_SHOWN]
 
 
 async def _either(*alternatives: Coroutine[Any, Any, object], within: float | None = None) -> None:

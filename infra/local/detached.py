@@ -30,12 +30,17 @@ def start(root: Path, port: int = 0) -> Endpoint:
             stderr=log,
             start_new_session=True,  # nothing that happens to this terminal reaches it
         )
-    while daemon.poll() is None:
-        endpoint = serving(root)
-        # An earlier daemon's must not be taken for it.
-        if endpoint is not None and endpoint.pid == daemon.pid:
-            return endpoint
-        time.sleep(_LOOK_SECONDS)
+    try:
+        while daemon.poll() is None:
+            endpoint = serving(root)
+            # An earlier daemon's must not be taken for it.
+            if endpoint is not None and endpoint.pid == daemon.pid:
+                return endpoint
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        daemon.terminate()  # whoever gives up wants none
+        daemon.wait()
+        raise
     with (root / LOG).open("rb") as log:
         log.seek(begin)
         said = harmless(log.read().decode(errors="replace")).strip()

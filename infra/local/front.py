@@ -112,6 +112,8 @@ class Front:
             ready=len(self._pool.ready()),
             wanted=self._autoscaler.wanted,
             in_flight=self._pool.load(),
+            failures=self._autoscaler.failures,
+            last_failure=self._autoscaler.last_failure,
         )
 
     def _deploy(self) -> None:

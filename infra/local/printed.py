@@ -65,7 +65,12 @@ def _chosen(call: Call, service: str | None) -> dict[str, str]:
             found[row["id"]] = whole
     if service is None or found:
         return found
-    known = ", ".join(dict.fromkeys(names.values())) or "none"
+    if not names:
+        raise UsageError(
+            f"infra local logs: nothing was deployed here, so there is no service {service!r}; one "
+            "that was is allowed; run `infra apply STACK --target local`"
+        )
+    known = ", ".join(dict.fromkeys(names.values()))
     raise UsageError(
         f"infra local logs: there is no service {service!r}; {known} can be named; name one of them"
     )

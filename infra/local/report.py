@@ -37,7 +37,10 @@ def status_text(status: Status) -> str:
         for each in status.services
     ]
     header = ("APP", "SERVICE", "VERSION", "READY/WANTED", "IN FLIGHT", "URL")
-    return harmless("\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING]))
+    lines += ["", table([header, *rows]) if rows else _NOTHING]
+    failing = [each for each in status.services if each.failures]
+    lines += ["", *map(_failing, failing)] if failing else []
+    return harmless("\n".join(lines))
 
 
 def left_over(replicas: Sequence[str]) -> str:
@@ -47,18 +50,27 @@ def left_over(replicas: Sequence[str]) -> str:
 
 def stopping(status: Status) -> str:
     """What will end now."""
+    if not status.services:
+        return "Stopping; nothing is deployed"
     count = sum(each.ready for each in status.services)
     in_flight = sum(each.in_flight for each in status.services)
     finishing = f"; {_count(in_flight, 'request')} may finish" if in_flight else ""
     return (
-        f"Stopping {_count(len(status.services), 'service')} with {_count(count, 'ready replica')}"
-        f"{finishing}"
+        f"Stopping {_count(len(status.services), 'service')} with "
+        f"{_count(count, 'ready replica') if count else 'no replica ready'}{finishing}"
     )
 
 
 def runs(service: ServiceStatus) -> str:
     """What a service runs."""
     return " on ".join(filter(None, (service.model or "a module", service.gpu)))
+
+
+def _failing(service: ServiceStatus) -> str:
+    return (
+        f"{service.name} has failed {_count(service.failures, 'time')} in a row: "
+        f"{service.last_failure}\n    See `infra local logs {service.name}`."
+    )
 
 
 def _replicas(service: ServiceStatus) -> str:

@@ -24,6 +24,8 @@ class ServiceStatus:
         ready: Replicas that take requests.
         wanted: Replicas that there should be.
         in_flight: Requests that are being answered.
+        failures: Replicas of this version that have failed in a row; 0 while one is ready.
+        last_failure: Why the last of them did, in one line.
     """
 
     name: str
@@ -39,6 +41,8 @@ class ServiceStatus:
     ready: int
     wanted: int
     in_flight: int
+    failures: int
+    last_failure: str
 
 
 @attrs.frozen(kw_only=True)

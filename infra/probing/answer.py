@@ -34,6 +34,7 @@ class Answer:
         cached_tokens: Prompt tokens that the prefix cache had, or None: it does not say.
         replica: Which one answered, or None: only the router of a rehearsal says so.
         fingerprint: What the engine calls itself, or None.
+        speed: Of a stand-in's modelled time: a factor, ``off``, or None: it is not told.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Answer:
     cached_tokens: int | None
     replica: str | None
     fingerprint: str | None
+    speed: str | None
 
     @property
     def per_token(self) -> float | None:
@@ -115,7 +117,7 @@ class Reading:
                 if piece:
                     self._show(piece, is_reasoning)
 
-    def answer(self, replica: str | None) -> Answer:
+    def answer(self, replica: str | None, speed: str | None) -> Answer:
         """
         All of it, when the stream has ended.
 
@@ -143,6 +145,7 @@ class Reading:
             cached_tokens=_count(details.get("cached_tokens")),
             replica=replica,
             fingerprint=self._fingerprint,
+            speed=speed,
         )
 
 

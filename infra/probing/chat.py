@@ -7,6 +7,8 @@ from http import HTTPStatus
 import aiohttp
 import attrs
 
+from infra.local.engine.answers import SPEED
+from infra.local.engine.clock import read_speed
 from infra.local.router import REPLICA
 from infra.probing import failures
 from infra.probing.answer import Answer, Reading, Show
@@ -81,7 +83,16 @@ class Caller:
                     raise failures.refused(response.status, await beginning(response))
                 await _read(response, reading)
         replica = response.headers.get(REPLICA)
-        return reading.answer(replica and harmless(replica))
+        return reading.answer(replica and harmless(replica), _speed(response.headers.get(SPEED)))
+
+
+def _speed(word: str | None) -> str | None:
+    """What a stand-in says of its time, if it is one, in our spelling."""
+    try:
+        speed = read_speed(word) if word else 0.0
+    except ValueError:
+        return None
+    return "off" if speed is None else f"{speed:g}" if speed else None
 
 
 async def beginning(response: aiohttp.ClientResponse) -> str:

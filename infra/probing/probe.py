@@ -36,6 +36,7 @@ class Probe:
         *,
         timeout: float,
         waits: Callable[[str], None],
+        check: Callable[[], None],
         is_ready: Callable[[Ready], None],
         show: Show | None,
     ) -> Chats:
@@ -45,6 +46,7 @@ class Probe:
         Args:
             timeout: Seconds to wait.
             waits: Is given each new reason for waiting.
+            check: Raises `Failed` when waiting is in vain.
             is_ready: Is told when that is over.
             show: Is given the first answer as it comes.
 
@@ -53,7 +55,7 @@ class Probe:
         """
         url, model = self.service.url, self.service.model
         async with client(url, self.headers) as there:
-            ready = await wait_ready(there, model, timeout=timeout, tell=waits)
+            ready = await wait_ready(there, model, timeout=timeout, tell=waits, check=check)
             is_ready(ready)
             # On the same connection: the first answer's time is then the engine's.
             turns = await converse(self._caller(there, ready.model), self.prompt, show)

@@ -40,6 +40,7 @@ async def wait_ready(
     *,
     timeout: float,
     tell: Callable[[str], None],
+    check: Callable[[], None],
 ) -> Ready:
     """
     Ask for the list of models, which needs no GPU time, until there is one.
@@ -49,6 +50,7 @@ async def wait_ready(
         model: What the service should serve; None: the first that it does.
         timeout: Seconds to wait for what may pass.
         tell: Is given each new reason for waiting.
+        check: Raises `Failed` when that is in vain.
 
     Raises:
         Failed: It did not get ready in time, it can't be waited for, or it serves other models.
@@ -72,6 +74,7 @@ async def wait_ready(
             if failed.so != told:
                 told = failed.so
                 tell(told)
+            check()
         await asyncio.sleep(_PAUSE_SECONDS)
     if model is not None and model not in models:
         raise Failed(

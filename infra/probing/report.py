@@ -38,6 +38,11 @@ class Chats:
         """Whether the engine is the stand-in of rehearsals."""
         return self.turns[0].fingerprint == FINGERPRINT
 
+    @property
+    def speed(self) -> str | None:
+        """Of the stand-in's modelled time: a factor, ``off``, or None: there is none."""
+        return self.turns[0].speed if self.is_simulated else None
+
 
 def title(service: Service) -> str:
     """Which service is meant, on one line."""
@@ -55,16 +60,24 @@ def chats_text(chats: Chats) -> str:
     """The first answer's figures, and where the conversation went."""
     lines = table(list(_chat_rows(chats))).splitlines()
     if chats.is_simulated:
-        lines.append(SIMULATED)
+        lines.append(_simulated(chats.speed))
     return "\n".join(lines)
 
 
-SIMULATED = "The engine is infra's stand-in: its times are modelled, its text is not a model's."
+def _simulated(speed: str | None) -> str:
+    times = {
+        None: "its times are modelled",
+        "1": "its times are modelled",
+        "off": "it models no times (INFRA_SIMULATED_SPEED=off)",
+    }.get(speed, f"its times are modelled, {speed} times as fast (INFRA_SIMULATED_SPEED={speed})")
+    return f"The engine is infra's stand-in: {times}, and its text is not a model's."
 
 
 def load_text(tally: Tally, concurrency: int) -> str:
     """How many answers there were, how fast they came, and what became of the others."""
     failed = tally.failures.total()
+    if not tally.answers + failed:
+        return f"{concurrency} at once: it ended before the first answer"
     head = (
         f"{concurrency} at once for {_time(tally.seconds)}: {tally.answers + failed} requests, "
         f"{failed} failed"
@@ -91,6 +104,7 @@ def document(chats: Chats, tally: Tally | None, concurrency: int | None) -> dict
         "url": service.url,
         "model": chats.ready.model,
         "simulated": chats.is_simulated,
+        "simulated_speed": _speed(chats.speed),
         "ready_after": _micro(chats.ready.seconds),
         "chat": {
             "time_to_first_token": _micro(first.first),
@@ -111,6 +125,10 @@ def document(chats: Chats, tally: Tally | None, concurrency: int | None) -> dict
         "same_replica": _same_replica(chats.turns),
         "load": None if tally is None else _load(tally, concurrency),
     }
+
+
+def _speed(word: str | None) -> float | str | None:
+    return float(word) if word and word != "off" else word
 
 
 def _load(tally: Tally, concurrency: int | None) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_a_wrong_speed_is_refused(
     monkeypatch.setenv("INFRA_SIMULATED_SPEED", "-3")
     result = run(*SERVE, "--model-path", "m")
     assert result.returncode == 2
-    assert "INFRA_SIMULATED_SPEED is '-3'" in result.stderr
+    assert "INFRA_SIMULATED_SPEED: it is '-3'" in result.stderr
 
 
 def test_the_package_says_its_version(installed: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemons import MODULES, get, remains, until
+from daemons import MODULES, children, get, remains, until
 
 from infra.local import logs, offline, printed
 from infra.local.endpoint import running
@@ -66,8 +66,16 @@ def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
     assert up.returncode == 0, up.stderr
     assert "Nothing is deployed yet" in up.stdout
     again = local("up", "--detach")
-    assert again.returncode == 1
-    assert "another daemon already serves" in again.stderr
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[0] == up.stdout.splitlines()[0]
+    pid = json.loads(local("status", "--json").stdout)["pid"]
+    assert again.stdout.endswith(f"\nIt runs already, as process {pid}.\n")
+    elsewhere = local("up", "--detach", "--port", "1")
+    assert elsewhere.returncode == 1
+    assert "another daemon already serves" in elsewhere.stderr
+    nobody = local("logs", "nobody")
+    assert nobody.returncode == 64
+    assert "nothing was deployed here, so there is no service 'nobody'; " in nobody.stderr
     deploy(folder, environ, MODULES / "talk.py")
     status = json.loads(local("status", "--json").stdout)
     assert status["running"] is True
@@ -92,6 +100,36 @@ def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
     assert "talk.Open: 0 -> 1 replicas: 1 request at once" in log
     up = local("up", "--detach")
     assert re.search(rf"^talk\.Open +a module +0 or more +{url}$", up.stdout, re.M)
+
+
+def test_giving_up_ends_the_daemon(folder: Path, environ: dict[str, str]) -> None:
+    """Ctrl-C while one waits for it to serve leaves none behind."""
+    command = [sys.executable, "-m", "infra.cli", "local", "up", "--detach"]
+    with subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE) as up:
+        until(lambda: bool(children().get(up.pid)))
+        (daemon,) = children()[up.pid]
+        up.send_signal(signal.SIGINT)
+        assert up.communicate()[1] == b"Interrupted.\n"
+    assert up.returncode == 130
+    assert not Path(f"/proc/{daemon}").exists()
+    assert running(folder / ".infra" / "local") is None
+
+
+@pytest.mark.parametrize("speed", ["abc", "-5", "nan"])
+def test_a_speed_that_is_none(folder: Path, environ: dict[str, str], speed: str) -> None:
+    """It is refused before anything is started, not by each replica."""
+    command = [sys.executable, "-m", "infra.cli", "local", "up", "--detach"]
+    up = subprocess.run(
+        command,
+        cwd=folder,
+        env={**environ, "INFRA_SIMULATED_SPEED": speed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert up.returncode == 64
+    assert f"INFRA_SIMULATED_SPEED: it is {speed!r}; a factor above 0, " in up.stderr
+    assert not (folder / ".infra").exists()
 
 
 def test_logs(local: Run, folder: Path, environ: dict[str, str]) -> None:

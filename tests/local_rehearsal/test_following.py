@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from daemons import Daemon, get, until
 
+from infra.local import report
+
 OPEN, GUARDED = "talk.Open", "talk.Guarded"
 UPDATE = """
 import modal
@@ -157,9 +159,17 @@ def test_what_does_not_start_is_shown(daemon: Daemon, talk: Path) -> None:
     until(lambda: "No other one starts for 2 s." in daemon.said(), daemon.said)
     assert re.search(r"replica ta-\w+ failed: .*Its last output:", daemon.said())
     assert "\n    open enters one\n" in daemon.said()
+    status = daemon.status()
+    failing = status.services[1]
+    assert failing.failures >= 2
+    assert re.fullmatch(r"replica ta-\w+ failed: .*out of luck.*", failing.last_failure)
+    said = report.status_text(status)
+    assert f"\n{OPEN} has failed {failing.failures} times in a row: replica ta-" in said
+    assert f"See `infra local logs {OPEN}`." in said
     change(talk, 'sys.exit("out of luck")', "self.engine = start()")
     daemon.modal("deploy", str(talk))
     daemon.ready(OPEN, 1, version=2)
+    assert "has failed" not in report.status_text(daemon.status())
 
 
 def test_a_container_stopped_by_hand_is_replaced(daemon: Daemon, talk: Path) -> None:

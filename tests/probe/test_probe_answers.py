@@ -300,7 +300,7 @@ def test_no_event_is_a_mistake_of_ours(events: list[str]) -> None:
     try:
         for each in events:
             reading.take(each)
-        answer = reading.answer(None)
+        answer = reading.answer(None, None)
     except Failed:
         return
     assert len(answer.gaps) < len(events)
@@ -317,13 +317,31 @@ def test_a_replicas_name_does_nothing_to_a_terminal() -> None:
     assert ask(handle).replica == "a2Jb"
 
 
+@pytest.mark.parametrize(
+    ("word", "speed"),
+    [("off", "off"), ("100.0", "100"), ("0.5", "0.5"), ("", None), ("-5", None), ("x", None)],
+)
+def test_the_speed_is_one_or_it_is_not_told(word: str, speed: str | None) -> None:
+    """Whatever the server says; it is shown in our spelling."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = {"Infra-Simulated-Speed": word}
+        return web.Response(headers=headers, body=b"".join((*WHOLE, finish(), DONE)))
+
+    assert ask(handle).speed == speed
+
+
 def ready(handle: Handler, model: str | None, timeout: float = 30) -> tuple[Ready, list[str]]:
     """Wait for a service; the reasons for waiting, too."""
     found: list[Ready] = []
     told: list[str] = []
 
     async def run(caller: Caller) -> None:
-        found.append(await wait_ready(caller.client, model, timeout=timeout, tell=told.append))
+        found.append(
+            await wait_ready(
+                caller.client, model, timeout=timeout, tell=told.append, check=lambda: None
+            )
+        )
 
     met(handle, run)
     return found[0], told

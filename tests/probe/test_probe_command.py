@@ -57,7 +57,10 @@ def test_what_a_reader_sees(probe: Probe, routed: Front) -> None:
         r"3 turns, all met that replica; cached tokens: 0 of \d+, \d+ of \d+, \d+ of \d+",
         lines["session"],
     )
-    assert figures.splitlines()[-1].startswith("The engine is infra's stand-in: its times are")
+    assert figures.splitlines()[-1] == (
+        "The engine is infra's stand-in: it models no times (INFRA_SIMULATED_SPEED=off), and its "
+        "text is not a model's."
+    )
 
 
 def test_the_document(probe: Probe, routed: Front) -> None:
@@ -65,11 +68,20 @@ def test_the_document(probe: Probe, routed: Front) -> None:
     result = probe("--url", routed.url, "--json", "--prompt", "Tell me of rivers.")
     assert (result.returncode, result.stderr) == (0, "")
     document = checked(result.stdout)
-    assert (document["model"], document["simulated"], document["load"]) == (MODEL, True, None)
+    assert (document["model"], document["load"]) == (MODEL, None)
+    assert (document["simulated"], document["simulated_speed"]) == (True, "off")
     assert (document["same_replica"], len(document["turns"])) == (True, 3)
     first, second, third = (turn["cached_tokens"] or 0 for turn in document["turns"])
     assert first <= second < third
     assert second > 0 or third > 16
+
+
+def test_how_fast_time_passes(probe: Probe, start: Callable[..., int]) -> None:
+    """A reader and a program learn it: at another speed than 1 no time is the modelled one."""
+    url = f"http://127.0.0.1:{start(speed='10000')}"
+    assert checked(probe("--url", url, "--json").stdout)["simulated_speed"] == 10000
+    said = "its times are modelled, 10000 times as fast (INFRA_SIMULATED_SPEED=10000), and its text"
+    assert said in probe("--url", url).stdout
 
 
 def test_load_is_tallied(probe: Probe, routed: Front) -> None:
@@ -92,7 +104,7 @@ def test_load_is_tallied(probe: Probe, routed: Front) -> None:
 def test_failures_under_load_are_counted(
     terminal: Callable[..., tuple[int, str]], front: Callable[..., Front], ports: tuple[int, int]
 ) -> None:
-    """Whoever meets no replica is one of the failed, and the probe goes on."""
+    """Whoever meets no replica is one of the failed; the probe goes on, and has failed."""
     routed = front()
     routed.tell(f"only {ports[0]}")
     code, text = terminal(
@@ -100,7 +112,7 @@ def test_failures_under_load_are_counted(
         until=r"[1-9]\d* answers",
         then=lambda: routed.tell("only"),
     )
-    assert code == 0
+    assert code == 1
     found = re.search(r"2 at once for .*: (\d+) requests, (\d+) failed\n  (\d+) 503 Serv", text)
     assert found
     requests, failed, refused = map(int, found.groups())
@@ -143,7 +155,8 @@ def test_load_without_an_answer_fails(probe: Probe) -> None:
         thread.join()
     assert (result.returncode, result.stderr) == (1, "")
     document = checked(result.stdout)
-    assert (document["simulated"], document["same_replica"]) == (False, None)
+    assert (document["simulated"], document["simulated_speed"]) == (False, None)
+    assert document["same_replica"] is None
     load = document["load"]
     assert (load["answers"], list(load["failures"])) == (0, ["429 Too Many Requests"])
     assert load["time_to_first_token"] is load["per_token"] is None
@@ -182,6 +195,20 @@ def test_interrupted_load_shows_what_there_is(
     )
     assert code == 130
     assert re.search(r"2 at once for [\d.]+ m?s: \d+ requests, 0 failed\n", text)
+    assert text.endswith("Interrupted.\n")
+
+
+def test_interrupted_at_once(terminal: Callable[..., tuple[int, str]], routed: Front) -> None:
+    """Whenever Ctrl-C comes, no rate of nothing is shown, and the cursor is."""
+    code, text = terminal(
+        *("--url", routed.url, "--concurrency", "2", "--duration", "1h"),
+        until=r"The engine is",
+        then=signal.SIGINT,
+    )
+    # Where it comes within an `exec` of a module that is imported, Python itself ends so.
+    assert code in (130, -signal.SIGINT)  # to a shell the same
+    assert "0 requests" not in text
+    assert text.rfind("\x1b[?25l") <= text.rfind("\x1b[?25h")
     assert text.endswith("Interrupted.\n")
 
 

@@ -11,7 +11,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 STACK = """
-from components import ImageSpec, InferenceService, RoutingPolicy
+from components import VLLM, ImageSpec, InferenceService, RoutingPolicy
 from infra import App, Stack
 
 def chat(name, front_door):
@@ -26,6 +26,10 @@ def chat(name, front_door):
 
 stack = Stack("dev", apps=[App("chats", [chat("open", "http_server"), chat("closed", "server")])])
 """
+# Without a stand-in the engine ends at once, each time.
+FAILING = STACK.replace("lmsysorg/sglang:v0.5.11", "vllm/vllm-openai:v0.33.0").replace(
+    "startup_timeout", "engine=VLLM(), startup_timeout"
+)
 
 
 @pytest.fixture(name="infra")
@@ -73,3 +77,17 @@ def test_services_of_a_rehearsal(infra: Run) -> None:
             name,
         )
         assert document["same_replica"] is True
+
+
+def test_who_waits_in_vain_is_told(infra: Run, tmp_path: Path) -> None:
+    """A service that fails over and over is not waited for; its reason is shown."""
+    (tmp_path / "stacks" / "dev.py").write_text(FAILING)
+    assert infra("local", "up", "--detach").returncode == 0
+    applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    result = infra("probe", "stacks/dev.py", "open", "--target", "local", "--timeout", "1h")
+    assert result.returncode == 1
+    assert "Error: open: it has failed 3 times in a row: replica ta-" in result.stderr
+    assert "a service on vLLM can be planned and deployed, and not rehearsed" in result.stderr
+    assert "read `infra local logs chats.Open`" in result.stderr
+    assert "\nchats.Open has failed 3 times in a row: " in infra("local", "status").stdout

@@ -9,6 +9,7 @@ from typing import Any
 from infra.local.engine.bodies import Ask
 
 FINGERPRINT = "infra-stand-in"
+SPEED = "Infra-Simulated-Speed"  # a header, as the answers themselves are SGLang's
 DONE = b"data: [DONE]\n\n"
 
 Answer = dict[str, Any]

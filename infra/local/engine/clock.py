@@ -17,6 +17,11 @@ class Clock:
         self._start = asyncio.get_running_loop().time()
         self._modelled = 0.0
 
+    @property
+    def speed(self) -> str:
+        """As `read_speed` takes it."""
+        return "off" if self._speed is None else f"{self._speed:g}"
+
     def now(self) -> float:
         """The modelled time."""
         if self._speed is None:
@@ -43,5 +48,7 @@ def read_speed(word: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < float("inf"):
-        raise ValueError(f"{SPEED} is {word!r}; a factor above 0, such as 10, or 'off' is allowed")
+        raise ValueError(
+            f"{SPEED}: it is {word!r}; a factor above 0, such as 10, or 'off' is allowed"
+        )
     return speed

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from infra.local.engine import information
-from infra.local.engine.answers import DONE, Chat, Completion, error, event
+from infra.local.engine.answers import DONE, SPEED, Chat, Completion, error, event
 from infra.local.engine.bodies import Ask, BadRequest, read_chat, read_completion
 from infra.local.engine.engine import Engine, State
 from infra.local.engine.scheduler import Request
@@ -38,6 +38,7 @@ class Server:
     def __init__(self, engine: Engine) -> None:
         flags = engine.settings.flags
         self.app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
+        self.app.on_response_prepare.append(self._tell_speed)
         self.active = 0
         self._engine = engine
         self._key = flags.text("--api-key")
@@ -80,6 +81,9 @@ class Server:
             status = f"{response.status} {response.reason}"
             self._engine.log.access(_peer(request), line, status)
         return response
+
+    async def _tell_speed(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[SPEED] = self._engine.clock.speed
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         """The answer to a request that comes too early, too late or without the key."""
