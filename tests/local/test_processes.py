@@ -108,9 +108,15 @@ def test_a_killed_plane_loses_nothing_that_it_answered(
     with sqlite3.connect(root / "state.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
-    with ControlPlane(root) as again:
-        show = "import modal; print(*modal.Dict.from_name('numbers').keys())"
-        kept = start_python("-c", show, environ=again.environ()).communicate()[0]
+    again = start_python("-m", "infra.local", "--root", str(root), environ={})
+    assert again.stdout is not None
+    again.stdout.readline()
+    environ = running(root)
+    assert environ is not None
+    show = "import modal; print(*modal.Dict.from_name('numbers').keys())"
+    kept = start_python("-c", show, environ=environ).communicate()[0]
+    again.send_signal(signal.SIGTERM)
+    assert again.wait() == 0
     assert set(acknowledged) <= {int(number) for number in kept.split()}
 
 
