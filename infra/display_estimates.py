@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, duration, gigabytes
+from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit
+from infra.figures import duration, gigabytes
 from infra.plan import Plan
 from infra.text import Style, plain, table
 

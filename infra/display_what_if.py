@@ -8,7 +8,8 @@ import attrs
 
 from infra.display_cost import hour_text, month_text
 from infra.display_estimates import seconds_text
-from infra.estimates import ColdStart, MemoryFit, gigabytes
+from infra.estimates import ColdStart, MemoryFit
+from infra.figures import gigabytes
 from infra.forecast_json import estimate_json, finding_json, price_json
 from infra.rules import SEVERITIES, Finding
 from infra.text import table, value_text

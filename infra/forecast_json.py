@@ -42,7 +42,7 @@ def price_json(price: Price) -> Plain:
 
 def finding_json(finding: Finding) -> Plain:
     """A finding."""
-    return attrs.asdict(finding)
+    return finding._asdict()
 
 
 def accepted_json(accepted: Accepted) -> Plain:

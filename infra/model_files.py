@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 import attrs
 
 from infra.errors import InfraError, InvalidStack
-from infra.facts.model_config import model_facts
 from infra.facts.models import MOST, ModelFacts
 from infra.resources import AppResources, ModelUse, Service
 
@@ -94,6 +93,8 @@ def _files(use: ModelUse, cache_folder: Path | None) -> Iterator[ModelFacts]:
 
 def _read(path: Path) -> ModelFacts:
     """The figures in a ``config.json``, or in what was pulled."""
+    from infra.facts.model_config import model_facts  # most stacks have no such file
+
     data = read_json(path)
     if "config" in data and "model" in data:
         size = data.get("weight_bytes")

@@ -48,13 +48,18 @@ def from_json(text: bytes, name: str) -> Plan:
 def _plain(value: Any) -> Any:
     if isinstance(value, Action):
         return value.label
-    if attrs.has(type(value)):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))
-        }
+    if names := _names(type(value)):
+        return {each: _plain(getattr(value, each)) for each in names}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    """The names of a value's fields; empty: it has none."""
+    if attrs.has(kind):
+        return tuple(field.name for field in attrs.fields(kind))
+    return getattr(kind, "_fields", ())  # of a NamedTuple
 
 
 @cache
@@ -79,9 +84,8 @@ def _value(kind: Any, data: Any, where: str) -> Any:
         return data
     if kind is Action and isinstance(data, str):
         return {action.label: action for action in Action}[data]
-    if attrs.has(kind) and isinstance(data, dict):
+    if (names := _names(kind)) and isinstance(data, dict):
         hints = _hints(kind)
-        names = [field.name for field in attrs.fields(kind)]
         if sorted(names) != sorted(data):
             raise ValueError(f"{where} has {', '.join(data)}")
         return kind(**{each: _value(hints[each], data[each], f"{where}.{each}") for each in names})

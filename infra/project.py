@@ -60,8 +60,10 @@ class Project:
     def rules(self) -> "tuple[Rule, ...]":
         """The rules of the components, each once, then the stack's own."""
         services = (service for app in self.stack.all_apps() for service in app.services)
-        known = (rule for each in services for rule in getattr(each, "rules", tuple)())
-        return (*dict.fromkeys(known), *self.stack.rules)
+        known: dict[Rule, None] = {}
+        for each in services:
+            known |= dict.fromkeys(getattr(each, "rules", tuple)())
+        return (*known, *self.stack.rules)
 
     def estimates(self, addresses: Collection[str]) -> "tuple[Estimate, ...]":
         """What is expected of services; nothing of those whose component can't tell."""

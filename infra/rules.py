@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import cleandoc
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
@@ -37,8 +37,7 @@ class Fault:
     severity: Severity | None = attrs.field(default=None, validator=validators.optional(SEVERITY))
 
 
-@attrs.frozen(kw_only=True, slots=False)
-class Finding:
+class Finding(NamedTuple):
     """
     A fault with everything that its reader needs.
 
@@ -61,7 +60,6 @@ class Finding:
     source: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Subject:
     """
     One service, as a rule sees it.
@@ -74,12 +72,21 @@ class Subject:
         stack: Every service of the stack, this one included, as what they share may be at fault.
     """
 
-    app: AppResources
-    service: Service
-    image: Image
-    is_strict: bool
-    stack: Sequence["Subject"] = attrs.field(repr=False)
-    _views: dict[Any, Any] = attrs.field(factory=dict, init=False)
+    def __init__(
+        self,
+        app: AppResources,
+        service: Service,
+        image: Image,
+        *,
+        is_strict: bool,
+        stack: Sequence["Subject"],
+    ) -> None:
+        self.app = app
+        self.service = service
+        self.image = image
+        self.is_strict = is_strict
+        self.stack = stack
+        self._views: dict[Any, Any] = {}
 
     def view(self, make: Callable[["Subject"], Any]) -> Any:
         """The service as `make` shows it, made once for all rules."""
@@ -159,10 +166,10 @@ class Rule:
         """
         try:
             seen = subject if self.view is None else subject.view(self.view)
-            if seen is None:
-                return ()
+            if seen is None or not (faults := tuple(self.check(seen))):
+                return ()  # as nearly always
             name, is_strict = subject.service.name, subject.is_strict
-            return [self.finding(each, name, is_strict=is_strict) for each in self.check(seen)]
+            return [self.finding(each, name, is_strict=is_strict) for each in faults]
         except Exception as error:
             raise InfraError(
                 f"{self.code}: the rule fails on {subject.service.name} with "
@@ -206,8 +213,7 @@ def rule(
     return make
 
 
-@attrs.frozen(kw_only=True)
-class Accepted:
+class Accepted(NamedTuple):
     """
     A finding that the stack's author knows of.
 
@@ -220,8 +226,7 @@ class Accepted:
     reason: str
 
 
-@attrs.frozen(kw_only=True)
-class Report:
+class Report(NamedTuple):
     """
     What all rules found.
 
@@ -295,9 +300,7 @@ def subjects(apps: Iterable[AppResources], is_strict: bool) -> Sequence[Subject]
         for service in app.services:
             if service.name in images:
                 image = images[service.name]
-                stack.append(
-                    Subject(app=app, service=service, image=image, is_strict=is_strict, stack=stack)
-                )
+                stack.append(Subject(app, service, image, is_strict=is_strict, stack=stack))
     return stack
 
 

@@ -12,8 +12,9 @@ from components.rules.budget import (
     resident_bytes,
 )
 from components.rules.engine import SGLangEngine
-from infra.estimates import MemoryFit, MemoryItem, gigabytes
+from infra.estimates import MemoryFit, MemoryItem
 from infra.facts.models import ModelFacts
+from infra.figures import gigabytes
 
 
 def memory_fit(engine: SGLangEngine) -> MemoryFit | None:

@@ -5,18 +5,11 @@ from collections.abc import Iterator
 from components.image import PINNED, packages
 from components.rules.caches import COMPILER, cache_folder, holding, uses_deep_gemm
 from components.rules.engine import Engine, SGLangEngine
-from components.rules.loading import (
-    DEEP_GEMM,
-    download_seconds,
-    is_kept,
-    load_seconds,
-    seconds_to_start,
-    seconds_to_start_first,
-    weight_bytes,
-)
+from components.rules.loading import DEEP_GEMM, Loading
 from components.sglang import DEEP_GEMM_FLAGS
-from infra.estimates import ColdStart, Kernels, KernelState, duration
+from infra.estimates import ColdStart, Kernels, KernelState
 from infra.facts.models import model_of
+from infra.figures import duration
 
 COMPILED = "log of sglang/compile_deep_gemm.py"
 FAST_WARM_UP = "SGLANG_JIT_DEEPGEMM_FAST_WARMUP"
@@ -26,11 +19,12 @@ FOLDERS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
 
 def cold_start(engine: Engine) -> ColdStart:
     """What a new container of the service does."""
+    loading = Loading(engine)
     return ColdStart(
-        load_bytes=weight_bytes(engine),
-        load_seconds=load_seconds(engine),
+        load_bytes=loading.weight_bytes,
+        load_seconds=loading.seconds,
         kernels=tuple(_kernels(engine)) if isinstance(engine, SGLangEngine) else (),
-        notes=tuple(_notes(engine)),
+        notes=tuple(_notes(loading)),
     )
 
 
@@ -87,16 +81,17 @@ def _version_step(engine: SGLangEngine) -> str:
     return "steps[0]"
 
 
-def _notes(engine: Engine) -> Iterator[str]:
-    if weight_bytes(engine) is None:
+def _notes(loading: Loading) -> Iterator[str]:
+    if loading.weight_bytes is None:
         return
+    engine = loading.engine
     yield from _about_size(engine)
-    download, limit = download_seconds(engine), engine.service.startup_timeout
+    download, limit = loading.download_seconds, engine.service.startup_timeout
     if download:
         yield f"the first container downloads the weights from the Hub: {duration(download)}"
-    elif not engine.path.startswith("/") and not is_kept(engine):
+    elif not engine.path.startswith("/") and not loading.is_kept:
         yield "each container downloads the weights from the Hub"
-    needed, first = seconds_to_start(engine), seconds_to_start_first(engine)
+    needed, first = loading.to_start, loading.to_start_first
     if needed is not None and first is not None and limit is not None:
         later = f", the first one up to {_at_most(first)}" if download else ""
         yield (

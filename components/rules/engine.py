@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache, cached_property
 from typing import ClassVar, Self
 
@@ -18,7 +17,7 @@ from infra.rules import Subject
 EAGLE = ("EAGLE", "EAGLE3")
 WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
 
-NUMBER = re.compile(r"(-?\d+)|(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)")
+NUMBER = re.compile(r"(-?\d+)|(\d+)(?:\.(\d+))?([kMGT]|[KMGT]i)")
 LARGEST = 10**12  # more than any number of a command line means something
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -32,7 +31,9 @@ def whole(word: str) -> int | None:
         return None
     if match[1]:
         return int(match[1])
-    return int(Decimal(match[2]) * UNITS[match[3]])
+    fraction = match[3] or ""
+    scale: int = 10 ** len(fraction)
+    return int(match[2] + fraction) * UNITS[match[4]] // scale
 
 
 def variables(image: Image) -> dict[str, str]:
@@ -149,7 +150,8 @@ class Engine:
 
     def number(self, flag: str) -> int | None:
         """The number behind a flag; None: there is none, or one beyond all sense."""
-        found = whole(self.text(flag) or "")
+        word = self.text(flag)
+        found = None if word is None else whole(word)
         return found if found is not None and abs(found) <= LARGEST else None
 
     def count(self, flag: str) -> int | None:

@@ -1,7 +1,6 @@
 """Whether the image's release of the engine takes the command line."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 
@@ -73,6 +72,8 @@ def refused_value(engine: Engine) -> Iterator[Fault]:
             given = next(
                 (each.values for each in engine.service.arguments if each.flag == flag), ()
             )
+            from difflib import get_close_matches  # for what is wrong only
+
             near = get_close_matches(" ".join(given), choices, n=3)
             if "invalid choice" in error:  # which Python words differently from release to release
                 known = f"one of {', '.join(choices)}"
@@ -108,12 +109,12 @@ def deprecated_flag(engine: Engine) -> Iterator[Fault]:
 
     It is logged as a warning, and the next release may refuse the whole command line.
     """
-    for argument in engine.service.arguments:
-        instead = engine.release.deprecated(argument.flag)
-        if instead is not None and not _drops(argument.flag, engine.release):
+    going = engine.release.deprecated()
+    for flag in (each.flag for each in engine.service.arguments if each.flag in going):
+        if not _drops(flag, engine.release):
             yield Fault(
-                what=f"{argument.flag}: is deprecated in {engine.version}",
-                fix=f"write {instead}" if instead else "take it out",
+                what=f"{flag}: is deprecated in {engine.version}",
+                fix=f"write {going[flag]}" if going[flag] else "take it out",
             )
 
 
@@ -125,8 +126,7 @@ def flag_that_goes(engine: Engine) -> Iterator[Fault]:
     An update of the image alone would then stop the service from starting.
     """
     for argument in engine.service.arguments:
-        gone = _drops(argument.flag, engine.release)
-        if gone:
+        if gone := _drops(argument.flag, engine.release):
             first, how = gone
             instead = _instead(argument.flag, release(engine.package, first))
             yield Fault(
@@ -198,7 +198,7 @@ def _declared(flag: str, engine: str) -> list[str]:
 def _drops(flag: str, of: Release) -> tuple[str, str] | None:
     """The first newer release that refuses the flag, and how."""
     known = versions(of.engine)
-    if not of.has(flag) or release(of.engine, known[-1]).has(flag):
+    if flag in release(of.engine, known[-1]).names() or not of.has(flag):
         return None
     for before, after in pairwise(known[known.index(of.version) :]):
         later = release(of.engine, after)
@@ -230,11 +230,13 @@ def _instead(flag: str, of: Release) -> str:
     """What to write in place of a flag that a release refuses."""
     having, known = _declared(flag, of.engine), versions(of.engine)
     for version in reversed(having):
-        found = release(of.engine, version).deprecated(flag)
+        found = release(of.engine, version).deprecated().get(flag)
         if found and found.partition("=")[0] in of.names():
             return f"write {found}"
     if having and known.index(having[0]) > known.index(of.version):
         return f"take it out, or use an image of {having[0]} or newer"
+    from difflib import get_close_matches  # for what is wrong only
+
     near = get_close_matches(flag, of.names(), n=1, cutoff=0.75)
     if near and not having:
         return f"write {near[0]}, if that is meant, or take it out"

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from components.rules.engine import Engine, SGLangEngine, base_tag, gpu_request
 from infra.facts.gpus import Gpu, gpu, gpu_names
@@ -61,6 +60,8 @@ def gpu_not_known(subject: Subject) -> Iterator[Fault]:
         name, count = gpu_request(request)
         found = gpu(name)
         if found is None:
+            from difflib import get_close_matches  # for what is wrong only
+
             near = get_close_matches(name.upper(), gpu_names(), n=1, cutoff=0.4)
             yield Fault(
                 field="gpu",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.rules.budget import fraction, out_of_range, own_fraction, resident_bytes
 from components.rules.engine import Engine, SGLangEngine
-from infra.estimates import gigabytes
+from infra.figures import gigabytes
 from infra.rules import Fault, Rule, rule
 
 BUDGET = "server_args.py of SGLang 0.5.11: the memory that it reserves itself"
@@ -41,9 +41,9 @@ def weights_do_not_fit(engine: Engine) -> Iterator[Fault]:
     """
     size, share = resident_bytes(engine), fraction(engine)
     capacity = engine.gpu.capacity if engine.gpu else None
-    if size is None or share is None or capacity is None or any(out_of_range(engine)):
+    if size is None or share is None or capacity is None:
         return
-    if size > share * capacity:
+    if size > share * capacity and not any(out_of_range(engine)):
         yield Fault(
             field="gpu",
             what=f"{engine.service.model} is {gigabytes(size)} GB per GPU, and {share:.2f} of "

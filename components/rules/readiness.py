@@ -3,13 +3,8 @@
 from collections.abc import Iterator
 
 from components.rules.caches import COMPILER, deep_gemm_folder, holding
-from components.rules.engine import Engine, SGLangEngine
-from components.rules.loading import (
-    DEEP_GEMM,
-    is_kept,
-    seconds_to_start,
-    seconds_to_start_first,
-)
+from components.rules.engine import SGLangEngine
+from components.rules.loading import DEEP_GEMM, Loading
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/timeouts and /docs/guide/servers"
@@ -34,22 +29,21 @@ def startup_not_limited(subject: Subject) -> Iterator[Fault]:
         )
 
 
-@rule("INF051", severity="error", source=MODAL, view=Engine.of)
-def startup_too_short(engine: Engine) -> Iterator[Fault]:
+@rule("INF051", severity="error", source=MODAL, view=Loading.of)
+def startup_too_short(start: Loading) -> Iterator[Fault]:
     """
     Less time to start than loading the weights takes.
 
     A Volume gives 1 to 2 GB/s; to that come the boot, CUDA graphs, the warm-up. A container that
     runs out of its time is ended, and the next one begins from nothing.
     """
-    service = engine.service
+    service, needed = start.engine.service, start.to_start
     limit = service.startup_timeout or UNSET[service.routing.front_door]
-    needed = seconds_to_start(engine)
     if needed is not None and needed > limit:
         yield Fault(
             field="startup_timeout",
-            what=f"{limit} s; {service.model} needs up to {needed} s from {_place(engine)}",
-            fix=_for_first_start(engine, later=2 * needed),
+            what=f"{limit} s; {service.model} needs up to {needed} s from {_place(start)}",
+            fix=_for_first_start(start, later=2 * needed),
         )
     elif service.startup_timeout and service.warm_up_timeout >= limit:
         yield Fault(
@@ -59,53 +53,53 @@ def startup_too_short(engine: Engine) -> Iterator[Fault]:
         )
 
 
-@rule("INF052", severity="info", source=MODAL, view=Engine.of)
-def startup_very_long(engine: Engine) -> Iterator[Fault]:
+@rule("INF052", severity="info", source=MODAL, view=Loading.of)
+def startup_very_long(start: Loading) -> Iterator[Fault]:
     """
     Far more time to start than a start takes.
 
     An engine that hangs keeps its GPUs for all of it, and is billed, before it is started anew.
     The first download of the weights is the only start that needs so long.
     """
-    needed, limit = seconds_to_start(engine), engine.service.startup_timeout
+    engine, needed = start.engine, start.to_start
+    limit = engine.service.startup_timeout
     if needed is None or limit is None:
         return
     is_compiling = any(COMPILER in each.command for each in engine.image.builds)
     if is_compiling and isinstance(engine, SGLangEngine):
         needed += 0 if holding(engine, deep_gemm_folder(engine)) else int(DEEP_GEMM[1])
-    first = _whole_minutes(seconds_to_start_first(engine) or 0)
+    first = _whole_minutes(start.to_start_first or 0)
     if limit > max(10 * needed, first, 3600):
         yield Fault(
             field="startup_timeout",
-            what=f"{limit} s; a start from {_place(engine)} takes up to {needed} s",
+            what=f"{limit} s; a start from {_place(start)} takes up to {needed} s",
             fix="download the weights while the image is built (download_at_build=True), then "
             f"write startup_timeout={_whole_minutes(2 * needed)}",
         )
 
 
-@rule("INF055", severity="warning", source=MODAL, view=Engine.of)
-def first_startup_too_short(engine: Engine) -> Iterator[Fault]:
+@rule("INF055", severity="warning", source=MODAL, view=Loading.of)
+def first_startup_too_short(start: Loading) -> Iterator[Fault]:
     """
     Time to start for the weights in their Volume, and none to download them there first.
 
     The Hub gives 0.1 to 0.3 GB/s. The first container is ended in the middle of its download; the
     next one goes on with it at best, and is ended as well.
     """
-    service = engine.service
+    service, needed, first = start.engine.service, start.to_start, start.to_start_first
     limit = service.startup_timeout or UNSET[service.routing.front_door]
-    needed, first = seconds_to_start(engine), seconds_to_start_first(engine)
     if needed is not None and first is not None and needed <= limit < first:
         yield Fault(
             field="startup_timeout",
             what=f"{limit} s; the first start of {service.model} downloads the weights and needs "
             f"up to {first} s, each later one {needed} s",
-            fix=_for_first_start(engine),
+            fix=_for_first_start(start),
         )
 
 
-def _for_first_start(engine: Engine, later: int = 0) -> str:
+def _for_first_start(start: Loading, later: int = 0) -> str:
     """What is enough for the download, too; `later`: seconds for all other starts, 0: they suit."""
-    first, later = _whole_minutes(seconds_to_start_first(engine) or 0), _whole_minutes(later)
+    first, later = _whole_minutes(start.to_start_first or 0), _whole_minutes(later)
     enough = f"write startup_timeout={later}"
     if first <= later:
         return enough
@@ -119,8 +113,8 @@ def _whole_minutes(seconds: int) -> int:
     return -(-seconds // 60) * 60
 
 
-def _place(engine: Engine) -> str:
-    return "its Volume" if is_kept(engine) else "the Hub"
+def _place(start: Loading) -> str:
+    return "its Volume" if start.is_kept else "the Hub"
 
 
 @rule("INF053", severity="warning", source=MODAL)

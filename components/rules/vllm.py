@@ -1,7 +1,6 @@
 """What vLLM refuses, ignores or does not find, beside what holds for every engine."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from components.image import SERVING
 from components.rules.caches import holding
@@ -283,6 +282,8 @@ def _is_used(engine: VLLMEngine, path: str) -> bool:
 
 
 def _nearest(word: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # for what is wrong only
+
     near = get_close_matches(word, known, n=1, cutoff=0.7)
     if near:
         return f"write {near[0]!r}, if that is meant"

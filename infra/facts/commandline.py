@@ -1,19 +1,13 @@
 """A release's own command line, rebuilt as the argparse parser that its catalogue describes."""
 
 import argparse
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from infra.facts import flexible
+from infra.facts.plain import Option, Value, key
+from infra.facts.words import Refused, check_of
 
-Value = str | bool | list[str]
-Option = Mapping[str, Any]
-
-SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)")
-PHASES = ("decode", "prefill")
-BOOLEAN = ("boolean", "paired")  # kinds of options that also have an opposite
+INVERSE = {"--enable-": "--disable-", "--disable-": "--enable-"}
 
 
 class _Refused(Exception):
@@ -72,62 +66,6 @@ class CommandLine(argparse.ArgumentParser):
                 yield name, full[0]
 
 
-def plainly(options: Mapping[str, Option], argv: Sequence[str]) -> dict[str, Value] | None:
-    """
-    The values of a command line in which nothing is in doubt; None: argparse has to say.
-
-    Most have full names only, each with the words that it takes. To see that takes a fraction of
-    the time in which argparse is set up and run, and a stack may have a hundred of them.
-    """
-    found: dict[str, Value] = {}
-    for flag, *words in groups(argv):
-        option, opposite = options.get(flag), options.get(flag.replace("--no-", "--", 1))
-        value = None if option is None else _plain(option, words)
-        if option is None and opposite and opposite.get("kind") in BOOLEAN and not words:
-            option, value = opposite, False
-        if option is None or value is None:
-            return None
-        found[key(option)] = value
-    return found
-
-
-def _plain(option: Option, words: list[str]) -> Value | None:
-    """The value, if the words are beyond doubt what the option takes."""
-    if option.get("kind") in ("switch", *BOOLEAN):
-        return None if words else True
-    is_list = option.get("nargs") == "+"
-    if "kind" in option or (option.get("nargs") and not is_list):
-        return None
-    if not words or (len(words) > 1 and not is_list) or any(word[:1] == "-" for word in words):
-        return None
-    choices, check = option.get("choices"), _check(option)
-    try:
-        values = [check(word) for word in words]
-    except (ValueError, argparse.ArgumentTypeError):
-        return None
-    if (choices and any(value not in choices for value in values)) or None in values:
-        return None
-    return words if is_list else words[0]
-
-
-def key(option: Option) -> str:
-    """The name under which values are given, the same in every release."""
-    name: str = option.get("key", option["names"][0])
-    return name
-
-
-def groups(argv: Sequence[str]) -> Iterator[list[str]]:
-    """Each flag with the words behind it."""
-    group: list[str] = []
-    for word in argv:
-        if word.startswith("--") and group:
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
-
-
 def _declared(option: Option) -> dict[str, Any]:
     """The keywords of `add_argument`."""
     declared: dict[str, Any] = {
@@ -140,7 +78,7 @@ def _declared(option: Option) -> dict[str, Any]:
         case "boolean":
             return {**declared, "action": argparse.BooleanOptionalAction}
         case "paired":
-            return {**declared, "action": flexible.Paired}
+            return {**declared, "action": Paired}
         case "append":
             return {**declared, "action": "append"}
         case "refused":
@@ -148,7 +86,7 @@ def _declared(option: Option) -> dict[str, Any]:
     return {
         **declared,
         "required": option.get("required", False),
-        "type": _check(option),
+        "type": _for_argparse(check_of(option)),
         "nargs": option.get("nargs"),
         "choices": option.get("choices"),
         **({"const": option["const"]} if "const" in option else {}),
@@ -164,104 +102,33 @@ class _Retired(argparse.Action):
         parser.error(str(self.help))
 
 
-def _check(option: Option) -> Callable[[str], Any]:
-    """A converter that checks the word and keeps it, unless choices are compared with its value."""
-    kind, choices = option.get("type", "text"), option.get("choices", ())
-    make = flexible.WITH_FIELDS.get(kind)
-    check = make(option["fields"]) if make else TYPES[kind]
-    is_compared = kind == "lowered" or any(isinstance(choice, int | float) for choice in choices)
-    kept = check if is_compared else _kept(check)
-    return flexible.or_none(kept) if option.get("optional") else kept
+class Paired(argparse.BooleanOptionalAction):
+    """A boolean that also goes by its opposite: ``--disable-x`` of ``--enable-x``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
+        super().__init__(option_strings, dest, **rest)
+        opposites = [
+            opposite + name.removeprefix(prefix)
+            for name in option_strings
+            for prefix, opposite in INVERSE.items()
+            if name.startswith(prefix)
+        ]
+        self.negative = {*self.option_strings, *opposites} - set(option_strings)
+        self.option_strings = [*self.option_strings, *opposites]
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        """Keep whether it is switched on."""
+        setattr(namespace, self.dest, option not in self.negative)
 
 
-def _kept(check: Callable[[str], Any]) -> Callable[[str], Any]:
-    def keep(word: str) -> str:
-        check(word)
-        return word
+def _for_argparse(check: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The check, with its own words in argparse's message."""
 
-    keep.__name__ = check.__name__  # argparse has it in its messages
-    return keep
-
-
-def _json_list(word: str) -> None:
-    """JSON without NaN and Infinity, which Python's own reader would take."""
-    try:
-        json.loads(word, parse_constant=int)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"Invalid JSON list: {word}. Please provide a valid JSON list."
-        ) from error
-
-
-def _human_int(word: str) -> None:
-    match = SUFFIXED.fullmatch(word.strip())
-    if match and "." in match[1] and match[2].endswith("i"):
-        number, suffix = match.groups()
-        raise argparse.ArgumentTypeError(
-            f"Decimals are not allowed with IEC suffixes like '{suffix}'. "
-            f"Use an integer IEC value such as '{int(float(number))}{suffix}', "
-            f"or an SI value such as '{number}{suffix[0]}'."
-        )
-    if not match:
+    def convert(word: str) -> Any:
         try:
-            int(word)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(
-                f"Invalid integer value: '{word.strip()}'. Use a plain integer, SI suffixes (1k, "
-                "1M), or IEC suffixes (1Ki, 1Mi). Suffixes are case-sensitive."
-            ) from error
+            return check(word)
+        except Refused as refused:
+            raise argparse.ArgumentTypeError(str(refused)) from refused
 
-
-def _lora_path(word: str) -> None:
-    """A path, ``name=path``, or an object; SGLang ends with a traceback where that isn't whole."""
-    word = word.strip()
-    if not (word.startswith("{") and word.endswith("}")):
-        return
-    try:
-        found = json.loads(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
-    if missing := {"lora_name", "lora_path"} - found.keys():
-        raise argparse.ArgumentTypeError(f"{word!r} has no {' and no '.join(sorted(missing))}")
-
-
-def _cuda_graph_config(word: str) -> None:
-    try:
-        found = json.loads(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"--cuda-graph-config must be JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(
-            f"--cuda-graph-config must be a JSON object, got {type(found).__name__}"
-        )
-    for phase, settings in found.items():
-        if phase not in PHASES:
-            raise argparse.ArgumentTypeError(
-                f"--cuda-graph-config: unknown phase '{phase}', expected one of {PHASES}"
-            )
-        if not isinstance(settings, dict):
-            raise argparse.ArgumentTypeError(
-                f"--cuda-graph-config['{phase}'] must be a JSON object, got "
-                f"{type(settings).__name__}"
-            )
-
-
-def _cuda_graph_backend(word: str) -> None:
-    if word == "tc_piecewise":
-        raise argparse.ArgumentTypeError(
-            "tc_piecewise was removed; select breakable, full, or disabled"
-        )
-
-
-TYPES: dict[str, Callable[[str], Any]] = {
-    "text": str,
-    "int": int,
-    "float": float,
-    "loads": json.loads,
-    "json_list": _json_list,
-    "human_int": _human_int,
-    "lora_path": _lora_path,
-    "cuda_graph_config": _cuda_graph_config,
-    "cuda_graph_backend": _cuda_graph_backend,
-    **flexible.TYPES,
-}
+    convert.__name__ = check.__name__  # argparse has it in its messages
+    return convert

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-
-import attrs
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from infra.facts import flexible
-from infra.facts.commandline import CommandLine, Option, Value, groups, key, plainly
 from infra.facts.data import read
+from infra.facts.plain import Option, Value, groups, key, plainly
+
+if TYPE_CHECKING:
+    from infra.facts.commandline import CommandLine
 
 CATALOGUES = {"sglang": "sglang_flags", "vllm": "vllm_flags"}
 # Engines whose parser changes the words before argparse reads them.
@@ -16,8 +19,7 @@ DIALECTS = {"vllm": flexible.normalised}
 VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?(a|b|rc|dev)\.?\d*)?(?:\.?post(\d+))?")
 
 
-@attrs.frozen(kw_only=True)
-class Parsed:
+class Parsed(NamedTuple):
     """
     A command line as the release reads it.
 
@@ -33,11 +35,10 @@ class Parsed:
     values: Mapping[str, Value]
     error: str | None = None
     errors: tuple[str, ...] = ()
-    abbreviations: Mapping[str, str] = attrs.field(factory=dict)
+    abbreviations: Mapping[str, str] = MappingProxyType({})
 
 
-@attrs.frozen(kw_only=True, cache_hash=True)
-class Release:
+class Release(NamedTuple):
     """
     One release of an engine.
 
@@ -53,33 +54,7 @@ class Release:
 
     def parse(self, argv: Sequence[str]) -> Parsed:
         """Read the words behind those that start the engine."""
-        if change := DIALECTS.get(self.engine):
-            argv = change(argv, self.names())
-        plain = self._plain(argv)
-        if plain is not None and plain.keys() >= _required(self.engine, self.version):
-            return Parsed(values=plain)
-        parser = _parser(self.engine, self.version)
-        values, error = parser.read(argv)
-        errors: tuple[str, ...] = ()
-        if error is not None:
-            alone = [parser.read(group, required=False) for group in groups(argv)]
-            values = {name: value for found, _ in alone for name, value in found.items()}
-            errors = tuple(each for _, each in alone if each) or (error,)
-        return Parsed(
-            values=values,
-            error=error,
-            errors=errors,
-            abbreviations=dict(parser.abbreviations(argv)),
-        )
-
-    def _plain(self, argv: Sequence[str]) -> dict[str, Value] | None:
-        found: dict[str, Value] = {}
-        for group in groups(argv):
-            value = _plain(self.engine, self.version, *group)
-            if value is None:
-                return None
-            found |= value
-        return found
+        return _parsed(self, tuple(argv))
 
     def has(self, flag: str) -> bool:
         """Whether a flag has that full name; quicker than `names` where many releases are asked."""
@@ -112,11 +87,9 @@ class Release:
         """The fields of the JSON object behind a flag; empty: it takes none, or any."""
         return tuple(_options(self.engine, self.version).get(flag, {}).get("fields", ()))
 
-    def deprecated(self, flag: str) -> str | None:
-        """What to write instead of a flag that is going, "" for nothing; None: it stays."""
-        option = _options(self.engine, self.version).get(flag, {})
-        instead = option.get("deprecated")
-        return None if instead is None else str(instead)
+    def deprecated(self) -> Mapping[str, str]:
+        """The flags that are going, with what to write instead, "" for nothing."""
+        return _deprecated(self)
 
 
 @cache
@@ -190,9 +163,48 @@ def _options(engine: str, version: str) -> Mapping[str, Option]:
     return {name: option for option in options for name in option["names"]}
 
 
-@cache  # the services of a stack have most of their flags in common
-def _plain(engine: str, version: str, *group: str) -> Mapping[str, Value] | None:
-    return plainly(_options(engine, version), group)
+@cache  # the services of a stack often have one command line
+def _parsed(of: Release, argv: Sequence[str]) -> Parsed:
+    if change := DIALECTS.get(of.engine):
+        argv = change(argv, of.names())
+    plain = _plain(of, argv)
+    if plain is not None and plain.keys() >= _required(of.engine, of.version):
+        return Parsed(values=plain)
+    parser = _parser(of.engine, of.version)
+    values, error = parser.read(argv)
+    errors: tuple[str, ...] = ()
+    if error is not None:
+        alone = [parser.read(group, required=False) for group in groups(argv)]
+        values = {name: value for found, _ in alone for name, value in found.items()}
+        errors = tuple(each for _, each in alone if each) or (error,)
+    return Parsed(
+        values=values,
+        error=error,
+        errors=errors,
+        abbreviations=dict(parser.abbreviations(argv)),
+    )
+
+
+def _plain(of: Release, argv: Sequence[str]) -> dict[str, Value] | None:
+    """The values of a command line in which nothing is in doubt; None: argparse has to say."""
+    found: dict[str, Value] = {}
+    for group in groups(argv):
+        read = _plain_flag(of, group)
+        if read is None:
+            return None
+        found[read[0]] = read[1]
+    return found
+
+
+@cache  # and if not one, then most flags in common
+def _plain_flag(of: Release, group: tuple[str, ...]) -> tuple[str, Value] | None:
+    return plainly(_options(of.engine, of.version), group)
+
+
+@cache
+def _deprecated(of: Release) -> Mapping[str, str]:
+    options = _options(of.engine, of.version).items()
+    return {name: str(each["deprecated"]) for name, each in options if "deprecated" in each}
 
 
 @cache
@@ -202,6 +214,8 @@ def _required(engine: str, version: str) -> frozenset[str]:
 
 
 @cache
-def _parser(engine: str, version: str) -> CommandLine:
+def _parser(engine: str, version: str) -> "CommandLine":
+    from infra.facts.commandline import CommandLine  # argparse; most command lines need none
+
     options = _options(engine, version)
     return CommandLine(engine, [each for name, each in options.items() if name == each["names"][0]])

@@ -1,16 +1,11 @@
-"""What vLLM's parser does beside argparse: spellings of flags, and types of words."""
+"""How vLLM's parser changes a command line before argparse reads it."""
 
-import argparse
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
-OBJECT = re.compile(r"(?s)\s*{.*}\s*")
 PECULIAR = re.compile(r"-O|-[^=]*[._]")  # what is not as argparse wants it
-INVERSE = {"--enable-": "--disable-", "--disable-": "--enable-"}
 
 
 def normalised(argv: Sequence[str], names: Collection[str]) -> list[str]:
@@ -82,108 +77,3 @@ def _update(into: dict[str, Any], more: dict[str, Any]) -> None:
             known += value
         else:
             into[key] = value
-
-
-class Paired(argparse.BooleanOptionalAction):
-    """A boolean that also goes by its opposite: ``--disable-x`` of ``--enable-x``."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
-        super().__init__(option_strings, dest, **rest)
-        opposites = [
-            opposite + name.removeprefix(prefix)
-            for name in option_strings
-            for prefix, opposite in INVERSE.items()
-            if name.startswith(prefix)
-        ]
-        self.negative = {*self.option_strings, *opposites} - set(option_strings)
-        self.option_strings = [*self.option_strings, *opposites]
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        """Keep whether it is switched on."""
-        setattr(namespace, self.dest, option not in self.negative)
-
-
-def or_none(check: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The check of a word that may also say that there is none."""
-
-    def keep(word: str) -> Any:
-        return None if word in ("", "None") else check(word)
-
-    keep.__name__ = check.__name__  # argparse has it in its messages
-    return keep
-
-
-def object_of(fields: Collection[str]) -> Callable[[str], Any]:
-    """The check of a JSON object with these fields and no other."""
-
-    def check(word: str) -> None:
-        try:
-            found = json.loads(word)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
-        if not isinstance(found, dict):
-            raise argparse.ArgumentTypeError(f"{word} is no JSON object")
-        for name in found:
-            if name not in fields:
-                near = get_close_matches(name, fields, n=1)
-                meant = f"; {near[0]} is the nearest" if near else ""
-                raise argparse.ArgumentTypeError(f"{name} is none of its fields{meant}")
-
-    return check
-
-
-def adapter(fields: Collection[str]) -> Callable[[str], Any]:
-    """The check of an adapter of LoRA: ``name=path``, or a JSON object with both."""
-    is_object = object_of(fields)
-
-    def check(word: str) -> None:
-        if "=" in word and "," not in word:
-            return
-        is_object(word)
-        if missing := {"name", "path"} - json.loads(word).keys():
-            raise argparse.ArgumentTypeError(f"{word} has no {' and no '.join(sorted(missing))}")
-
-    return check
-
-
-def _any_object(word: str) -> None:
-    if not isinstance(json.loads(word), dict):
-        raise argparse.ArgumentTypeError(f"{word} is no JSON object")
-
-
-def human_readable_int(word: str) -> None:
-    match = SUFFIXED.fullmatch(word.strip())
-    if match is None:
-        int(word)
-    elif match[2].isupper() and "." in match[1]:
-        raise argparse.ArgumentTypeError(
-            f"Decimals are not allowed with binary suffixes like {match[2]}. Did you mean to use "
-            f"{match[1]}{match[2].lower()} instead?"
-        )
-
-
-def human_readable_int_or_auto(word: str) -> None:
-    if word.strip().lower() != "auto":
-        human_readable_int(word)
-
-
-def _text_or_object(word: str) -> None:
-    if OBJECT.fullmatch(word):
-        json.loads(word)
-
-
-def _lowered(word: str) -> str:
-    return word.lower().replace("-", "_")
-
-
-# By name, what makes the check of an option's fields.
-WITH_FIELDS = {"object": object_of, "adapter": adapter}
-
-TYPES: dict[str, Callable[[str], Any]] = {
-    "any_object": _any_object,
-    "bool": bool,
-    "decimal_int": human_readable_int,
-    "decimal_int_or_auto": human_readable_int_or_auto,
-    "text_or_object": _text_or_object,
-    "lowered": _lowered,
-}

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from infra.facts.data import read
 
 
-@attrs.frozen(kw_only=True)
-class Gpu:
+class Gpu(NamedTuple):
     """
     A GPU type that Modal has; what its documentation does not state is None.
 

@@ -32,7 +32,7 @@ def _truth() -> Any:
     return attrs.field(default=None, validator=validators.optional(validators.truth()))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class ModelFacts:
     """
     A model's figures; one that no source states is None.

@@ -7,7 +7,7 @@ from estimate_samples import estimate, service, subject
 
 from components import InferenceService, KernelCache, ModelFacts, SpeculativeDecoding, WeightCache
 from components.rules.engine import Engine
-from components.rules.loading import seconds_to_start
+from components.rules.loading import Loading
 from components.rules.readiness import RULES
 from infra import Stack
 from infra.compile import compile_app
@@ -84,7 +84,7 @@ def test_the_rule_has_the_same_number() -> None:
         assert engine is not None
         start = made.estimate(seen).start
         assert start is not None
-        return seconds_to_start(engine), bool(list(rule.findings(seen))), start.notes
+        return Loading(engine).to_start, bool(list(rule.findings(seen))), start.notes
 
     said = "in all, a start takes up to 2.7 min; startup_timeout is {} min"
     assert found(159) == (160, True, (said.format(2.6),))

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.facts import flags
-from infra.facts.commandline import CommandLine, plainly
+from infra.facts.commandline import CommandLine
 from infra.facts.data import read
 from infra.facts.flags import ordered, release, versions
+from infra.facts.plain import plainly
 
 MODEL = ["--model-path", "Qwen/Qwen3-8B-FP8"]
 
@@ -144,8 +145,8 @@ def test_all_errors_are_found_at_once() -> None:
 def test_going_flags_name_their_heirs() -> None:
     """A deprecated flag is so in the releases that say it, with what takes its place."""
     flag = "--cuda-graph-max-bs"
-    assert release("sglang", "0.5.13.post1").deprecated(flag) is None
-    assert release("sglang", "0.5.14").deprecated(flag) == "--cuda-graph-max-bs-decode"
+    assert release("sglang", "0.5.13.post1").deprecated().get(flag) is None
+    assert release("sglang", "0.5.14").deprecated()[flag] == "--cuda-graph-max-bs-decode"
 
 
 @pytest.mark.parametrize("version", versions("sglang"))
@@ -171,7 +172,7 @@ WORDS = st.one_of(
 def test_the_short_way_agrees_with_argparse(words: list[str]) -> None:
     """Where nothing is in doubt, the values are those of argparse, which accepts them, too."""
     options = flags._options("sglang", NEWEST.version)
-    short = plainly(options, words)
+    short = flags._plain(NEWEST, words)
     if short is not None:
         parser = CommandLine("sglang", list({id(each): each for each in options.values()}.values()))
         assert parser.read(words, required=False) == (short, None)
@@ -184,7 +185,7 @@ def test_one_flag_is_read_alike_both_ways(flag: str, word: str) -> None:
     short = plainly(options, [flag, word])
     if short is not None:
         parser = CommandLine("sglang", [options[flag]])
-        assert parser.read([flag, word], required=False) == (short, None)
+        assert parser.read([flag, word], required=False) == (dict([short]), None)
 
 
 def test_versions_are_ordered() -> None:
