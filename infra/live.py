@@ -130,16 +130,21 @@ class Live:
     rates: "Rates | None" = None
 
 
+def service_names(deployment: Deployment) -> dict[str, str]:
+    """What each deployed class is called in the stack; its own name where that is not recorded."""
+    resources = deployment.manifest.resources if deployment.manifest else {}
+    names = {
+        plain["class_name"]: plain["name"]
+        for address, plain in resources.items()
+        if address.startswith("service.")
+    }
+    return {each.name: names.get(each.name, each.name) for each in deployment.endpoints}
+
+
 def outputs(live: Live) -> dict[str, str | None]:
     """Where each service answers, by its name in the stack."""
     urls: dict[str, str | None] = {}
     for deployment in live.deployments.values():
-        resources = deployment.manifest.resources if deployment.manifest else {}
-        names = {
-            plain["class_name"]: plain["name"]
-            for address, plain in resources.items()
-            if address.startswith("service.")
-        }
-        for endpoint in deployment.endpoints:
-            urls[names.get(endpoint.name, endpoint.name)] = endpoint.url
+        names = service_names(deployment)
+        urls |= {names[each.name]: each.url for each in deployment.endpoints}
     return urls

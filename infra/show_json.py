@@ -1,23 +1,23 @@
 """Plans in, the JSON that readers of `terraform show -json` know out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 
 from infra.cost import cost
-from infra.diff import Action, Change, FieldChange, Plain
-from infra.drift import Drift
+from infra.diff import Action, Change, Plain
+from infra.drift_json import resource_drift
 from infra.estimates import Estimate
 from infra.forecast_json import accepted_json, cost_json, estimate_json, finding_json
-from infra.live import Deployment, Live, outputs
+from infra.live import Live, outputs
 from infra.manifest import canonical
 from infra.plan import Plan
+from infra.resource_json import FORMAT, change_json, field_json, keys, resource_json, with_fields
 from infra.tiers import REPLACE
+from infra.timestamps import timestamp
 
-FORMAT = "1.2"  # of Terraform's plans; what only infra has stands in keys that its readers ignore
 NO_OP = ["no-op"]
 ACTIONS = {
     Action.CREATE: ["create"],
@@ -53,7 +53,7 @@ def plan_json(
         "format_version": FORMAT,
         "infra_version": version("infra"),
         "resource_changes": [change for found in changes for change in found],
-        "resource_drift": [drift for given in each for drift in _drift(*given)],
+        "resource_drift": [drift for given in each for drift in resource_drift(*given)],
         "output_changes": {
             module + name: change
             for (_, live, module), found in zip(each, changes, strict=True)
@@ -64,7 +64,7 @@ def plan_json(
         "stacks": [_stack(*given) for given in each],
     }
     if now is not None:
-        data["timestamp"] = datetime.fromtimestamp(int(now), UTC).isoformat()
+        data["timestamp"] = timestamp(now)
     return data
 
 
@@ -94,26 +94,27 @@ def _changes(plan: Plan, module: str) -> Iterator[dict[str, Any]]:
     for change in changes:
         # Where Modal reports another value than was recorded, the field has what is live.
         fields = [field for field in change.fields if not field.path.startswith(SEQUENCES)]
-        before, after = _with(change.before, fields, "before"), _with(change.after, fields, "after")
-        entry = _resource(module, change.address, ACTIONS[change.action], before, after)
+        before = with_fields(change.before, fields, "before")
+        after = with_fields(change.after, fields, "after")
+        entry = resource_json(module, change.address, ACTIONS[change.action], before, after)
         if change.action is Action.DELETE and change.address in arrives:
             entry["deposed"] = next(app.app for app in plan.apps if change in app.changes)
         if change.action is Action.REPLACE:
             paths = (field.path for field in change.fields if field.tier == REPLACE)
-            entry["change"]["replace_paths"] = [_keys(path) for path in paths]
+            entry["change"]["replace_paths"] = [keys(path) for path in paths]
             entry["action_reason"] = "replace_because_cannot_update"
         elif change.after is None and not plan.destroy:
             entry["action_reason"] = "delete_because_no_resource_config"
         yield entry | _told(change)
     for address, held in _unchanged(plan, {change.address for change in changes}):
-        yield _resource(module, address, NO_OP, held, held)
+        yield resource_json(module, address, NO_OP, held, held)
 
 
 def _told(change: Change) -> dict[str, Any]:
     """What its lines in the text plan say; of what comes or goes, all fields are in one value."""
     told: dict[str, Any] = {"tier": change.tier, "reason": change.reason}
     if change.before is not None and change.after is not None:
-        told["fields"] = [*map(_field, change.fields)]
+        told["fields"] = [*map(field_json, change.fields)]
     return {key: held for key, held in told.items() if held}
 
 
@@ -126,52 +127,6 @@ def _unchanged(plan: Plan, changed: set[str]) -> Iterator[tuple[str, Plain]]:
     for address, held in sorted(found.items()):
         if address not in changed and not address.startswith("secret."):
             yield address, held
-
-
-def _drift(plan: Plan, live: Live, module: str) -> Iterator[dict[str, Any]]:
-    """What somebody changed, once for each object, however much happened to it."""
-    found: dict[str, list[Drift]] = {}
-    for each in plan.drift():
-        found.setdefault(each.address, []).append(each)
-    apps = {each.address: app.app for app in plan.apps for each in app.drift}
-    for address, drifts in found.items():
-        fields = [field for each in drifts for field in each.fields]
-        before, after = _recorded_and_live(address, fields, live.deployments.get(apps[address]))
-        actions = ["create"] if before is None else ["delete"] if after is None else ["update"]
-        yield {
-            **_resource(module, address, actions, before, after),
-            "events": [_event(each) for each in drifts],
-            "fields": [*map(_field, fields)],
-        }
-
-
-def _recorded_and_live(
-    address: str, fields: Sequence[FieldChange], deployment: Deployment | None
-) -> tuple[Plain | None, Plain | None]:
-    """
-    An object that somebody changed, as infra left it and as it is.
-
-    | object  | recorded | differs in fields | meaning   |
-    |---------|----------|-------------------|-----------|
-    | App     | -        | -                 | it stays, but for one that is not deployed any more |
-    | other   | yes      | yes               | changed   |
-    | other   | yes      | no                | gone      |
-    | other   | no       | -                 | added     |
-    """
-    kind, _, name = address.partition(".")
-    named = {"name": name}
-    if kind == "app":
-        return named, named if deployment else None
-    manifest = deployment.manifest if deployment else None
-    record = manifest.resources.get(address) if manifest else None
-    if record is None:
-        return None, named
-    return _with(record, fields, "before"), _with(record, fields, "after") if fields else None
-
-
-def _event(drift: Drift) -> dict[str, Any]:
-    told = {"what": drift.what, "by": drift.by, "at": drift.at}
-    return {key: held for key, held in told.items() if held not in (None, "")}
 
 
 def _outputs(
@@ -196,7 +151,7 @@ def _outputs(
             actions = ["create"] if before is None else ["update"]
         else:
             actions = ["delete"] if change["after"] is None else NO_OP
-        yield entry["name"], _change(actions, before, after, is_unknown)
+        yield entry["name"], change_json(actions, before, after, is_unknown)
 
 
 def _checks(plan: Plan, module: str) -> Iterator[dict[str, Any]]:
@@ -255,64 +210,3 @@ def _estimate(plan: Plan, estimate: Estimate, module: str) -> dict[str, Any]:
         for kernels, held in zip(estimate.start.kernels, plain["start"]["kernels"], strict=True):
             held["compiled_again_by"] = plan.compiled_again_by(estimate.service, kernels)
     return plain
-
-
-def _resource(
-    module: str, address: str, actions: list[str], before: Plain | None, after: Plain | None
-) -> dict[str, Any]:
-    kind, _, name = address.partition(".")
-    place = {"module_address": module.rstrip(".")} if module else {}
-    return {
-        "address": module + address,
-        **place,
-        "mode": "managed",
-        "type": kind,
-        "name": name,
-        "provider_name": "modal",
-        "change": _change(actions, before, after, {}),
-    }
-
-
-def _change(actions: list[str], before: Any, after: Any, unknown: Any) -> dict[str, Any]:
-    """A change of Terraform's; nothing in it is sensitive, for a stack holds Secrets' names."""
-    return {
-        "actions": actions,
-        "before": before,
-        "after": after,
-        "after_unknown": unknown,
-        "before_sensitive": {} if isinstance(before, Mapping) else False,
-        "after_sensitive": {} if isinstance(after, Mapping) else False,
-    }
-
-
-def _field(field: FieldChange) -> dict[str, Any]:
-    """The field with what is so of it; its two values always."""
-    plain = attrs.asdict(field, recurse=False)
-    always = ("path", "before", "after")
-    return {key: held for key, held in plain.items() if key in always or held not in (None, False)}
-
-
-def _with(
-    resource: Plain | None, fields: Iterable[FieldChange], side: Literal["before", "after"]
-) -> Plain | None:
-    """The resource with one side of some fields in it."""
-    if resource is None:
-        return None
-    for field in fields:
-        resource = _put(resource, _keys(field.path), getattr(field, side))
-    return resource
-
-
-def _put(data: Plain, keys: Sequence[str], value: Any) -> Plain:
-    """The data with a value at a path; None: with nothing there."""
-    key, *rest = keys
-    if rest:
-        value = _put(data.get(key, {}), rest, value)
-    kept = {name: held for name, held in data.items() if name != key}
-    return kept if value in (None, {}) else {**kept, key: value}
-
-
-def _keys(path: str) -> list[str]:
-    """A field's path, such as ``routing.region`` or ``engine --port``, as a list of keys."""
-    outer, _, inner = path.partition(" ")
-    return [outer, inner] if outer in ("engine", "volumes") else path.split(".")

@@ -237,7 +237,7 @@ def test_a_first_plan() -> None:
     url = data["output_changes"]["chat"]
     assert (url["actions"], url["before"], url["after"]) == (["create"], None, None)
     assert url["after_unknown"] is True
-    assert data["timestamp"] == "1970-01-01T00:00:00+00:00"
+    assert data["timestamp"] == "1970-01-01T00:00:00Z"
     assert (data["checks"], data["errored"]) == ([], False)
 
 
@@ -294,7 +294,8 @@ def test_drift_is_what_was_recorded_and_what_is_live() -> None:
     )
     data = valid(plan(chat(), live=overridden))
     drift = change_of(data, "service.chat", "resource_drift")
-    assert drift["events"] == [{"what": "autoscaler was overridden", "by": "bob", "at": 7}]
+    at = "1970-01-01T00:00:07Z"
+    assert drift["events"] == [{"what": "autoscaler was overridden", "by": "bob", "at": at}]
     assert drift["change"]["before"]["autoscaler"] == {"min_containers": 0}
     assert drift["change"]["after"]["autoscaler"] == {"min_containers": 0, "max_containers": 4}
     change = change_of(data, "service.chat")["change"]
@@ -324,7 +325,8 @@ def test_what_happens_to_an_app_is_drift() -> None:
     data = valid(plan(chat(model="c/d"), live=back))
     drift = change_of(data, "app.one", "resource_drift")
     assert drift["change"]["actions"] == ["update"]
-    assert drift["events"] == [{"what": "was rolled back to v5", "by": "alice", "at": 0}]
+    at = "1970-01-01T00:00:00Z"
+    assert drift["events"] == [{"what": "was rolled back to v5", "by": "alice", "at": at}]
 
 
 def test_what_others_added_was_created() -> None:
@@ -428,8 +430,8 @@ def test_findings_are_told_with_all_that_is_known_of_them() -> None:
     )
     report = Report(findings=(finding,), accepted=(Accepted(finding=finding, reason="known"),))
     [told] = valid(plan(chat(), report=report))["stacks"]
-    assert told["findings"] == [attrs.asdict(finding)]
-    assert told["accepted"] == [{**attrs.asdict(finding), "reason": "known"}]
+    assert told["findings"] == [finding._asdict()]
+    assert told["accepted"] == [{**finding._asdict(), "reason": "known"}]
     assert told["estimates"] == []
 
 

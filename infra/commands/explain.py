@@ -57,11 +57,24 @@ def _asked(
 
 
 def _unknown(code: str, known: Sequence[str], stack_file: Path | None) -> str:
-    from difflib import get_close_matches
-
-    longer = [each for each in known if each.startswith(code)]
-    near = ", ".join(longer or get_close_matches(code, known, n=4))
-    told = f"{near} are near" if near else "`infra rules` lists those that are known"
+    near = _near(code, known)
+    told = f"{', '.join(near)} {'is' if len(near) == 1 else 'are'} near; " if near else ""
     if stack_file:
-        return f"{code}: is no rule of {stack_file}; {told}; `infra rules {stack_file}` lists all"
-    return f"{code}: is no rule of infra's; {told}; a stack's own rules need --stack FILE"
+        return f"{code}: is no rule of {stack_file}; {told}`infra rules {stack_file}` lists all"
+    told = told or "`infra rules` lists those that are known; "
+    return f"{code}: is no rule of infra's; {told}a stack's own rules need --stack FILE"
+
+
+def _near(code: str, known: Sequence[str]) -> list[str]:
+    """Those of its ten, even if the last digit is missing; else those that are one digit off."""
+    ten = [each for each in known if each[:-1] in (code, code[:-1])]
+    return ten or [each for each in known if _is_one_off(code, each)]
+
+
+def _is_one_off(code: str, other: str) -> bool:
+    """Whether a letter more, less or another one makes them the same."""
+    shorter, longer = sorted((code, other), key=len)
+    without = (longer[:at] + longer[at + 1 :] for at in range(len(longer)))
+    if len(shorter) < len(longer):
+        return shorter in without
+    return sum(a != b for a, b in zip(code, other, strict=True)) == 1

@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import attrs
 import click
 
 from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none
@@ -29,14 +28,14 @@ def command(
     from infra.display_state import history_text
     from infra.project import open_project
     from infra.session import session
+    from infra.state_json import history_json
 
     stack_file, target, environment = last_if_none(stack_file, target, environment)
     project = open_project(stack_file)
     with session(target, environment or project.environment, quiet=as_json) as there:
         versions = there.history(project, limit)
     if as_json:
-        plain = {app: [attrs.asdict(each) for each in rows] for app, rows in versions.items()}
-        click.echo(json.dumps(plain, indent=2, sort_keys=True))
+        click.echo(json.dumps(history_json(versions), indent=2, sort_keys=True))
     else:
         click.echo(history_text(versions, time.time()))
     return 0

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import attrs
 import click
 
 from infra.commands.options import JSON
@@ -91,13 +92,14 @@ def status(as_json: bool) -> None:
 
     from infra.local import control, report
     from infra.local.endpoint import serving
+    from infra.timestamps import timestamp
 
     endpoint = serving(LOCAL_ROOT)
     if endpoint is None:
         click.echo(json.dumps({"running": False}) if as_json else _NOT_RUNNING)
         return
     now = control.status(endpoint)
-    whole = {"running": True, **json.loads(now.to_json())}
+    whole = {"running": True, **attrs.asdict(now), "since": timestamp(now.since)}
     click.echo(json.dumps(whole, indent=2) if as_json else report.status_text(now))
 
 

@@ -180,7 +180,10 @@ def _session(chats: Chats) -> str:
             ", all met that replica" if same else f": {', '.join(str(x.replica) for x in turns)}"
         )
     if all(each.cached_tokens is None for each in turns):
-        return f"{head}; cached tokens not told (SGLang tells with --enable-cache-report)"
+        return (
+            f"{head}; cached tokens not told (SGLang tells with --enable-cache-report, vLLM with "
+            "--enable-prompt-tokens-details)"
+        )
     cached = ", ".join(
         f"{each.cached_tokens or 0} of {_number(each.prompt_tokens)}" for each in turns
     )

@@ -37,14 +37,14 @@ class Service:
     startup_timeout: float = _STARTUP_SECONDS
 
 
-def find(live: Live, *, stack: str, stack_file: str, name: str | None) -> Service:
+def find(live: Live, *, stack: str, arguments: str, name: str | None) -> Service:
     """
     The service of that name, or the only one.
 
     Args:
         live: What is deployed.
         stack: The stack's name.
-        stack_file: Where it is written down, for messages.
+        arguments: What names it to a command, such as ``stacks/dev.py --target local``.
         name: As the stack has it; None: there is one only.
 
     Raises:
@@ -55,25 +55,25 @@ def find(live: Live, *, stack: str, stack_file: str, name: str | None) -> Servic
     if not urls:
         raise InfraError(
             f"stack {stack}: nothing of it is deployed on {live.target}; a deployed service is "
-            f"allowed; run `infra apply {stack_file}`"
+            f"allowed; run `infra apply {arguments}`"
         )
     known = ", ".join(sorted(urls))
     if name is None and len(urls) > 1:
         raise UsageError(
             f"stack {stack}: {len(urls)} services are deployed, and a probe starts replicas of "
-            f"the one that it calls; one of {known} is allowed; run `infra probe {stack_file} NAME`"
+            f"the one that it calls; one of {known} is allowed; run `infra probe {arguments} NAME`"
         )
     name = name or next(iter(urls))
     if name not in urls:
         raise InfraError(
             f"service {name}: stack {stack} has no such service on {live.target}; {known} is "
-            f"allowed; name one of these, or run `infra apply {stack_file}`"
+            f"allowed; name one of these, or run `infra apply {arguments}`"
         )
     url = urls[name]
     if url is None:
         raise InfraError(
             f"service {name}: {live.target} tells no URL of it; a service with an HTTP front door "
-            "is allowed; see `infra status`"
+            f"is allowed; see `infra status {arguments}`"
         )
     return _recorded(live, Service(url=url, name=name, stack=stack, target=live.target))
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,17 @@ def test_drift_is_told_and_taken_back(infra: Run, modal_python: Callable[[str], 
     assert "Note: Objects have changed outside of infra" in drift.stdout
     assert re.search(r"# service.alpha autoscaler was overridden by \S+, just now", drift.stdout)
     assert re.search(r"~ autoscaler.max_containers +\(unset\) -> 4\n", drift.stdout)
+    as_json = infra("drift", "stacks/dev.py", "--json")
+    assert (as_json.returncode, as_json.stderr) == (2, "")
+    [drifted] = json.loads(as_json.stdout)["resource_drift"]
+    assert drifted["address"] == "service.alpha"
+    assert [field["after"] for field in drifted["fields"]] == [4]
     planned = infra("plan", "stacks/dev.py")
     assert "in place: no container is replaced" in planned.stdout
     applied = infra("apply", "--yes")
     assert "app.alpha: Scaled" in applied.stderr
-    assert infra("drift", "stacks/dev.py").returncode == 0
+    without = infra("drift", "stacks/dev.py", "--json")
+    assert (without.returncode, json.loads(without.stdout)["resource_drift"]) == (0, [])
     assert "App alpha: v1," in infra("plan", "stacks/dev.py").stdout
 
 
@@ -64,6 +71,8 @@ def test_history_and_rollback(infra: Run, project: Path) -> None:
     assert re.search(r"^v1 .* created$", history.stdout, re.MULTILINE)
     as_json = json.loads(infra("history", "stacks/dev.py", "--json").stdout)
     assert [each["version"] for each in as_json["beta"]] == [2, 1]
+    newest, oldest = (datetime.fromisoformat(each["at"]) for each in as_json["beta"])
+    assert datetime.now(UTC) >= newest >= oldest
     one = infra("history", "stacks/dev.py", "--limit", "1")
     assert re.findall(r"^v(\d)", one.stdout, re.MULTILINE) == ["2", "2"]
     assert infra("history", "stacks/dev.py", "--limit", "0").returncode == 64
@@ -89,6 +98,21 @@ def test_outputs(infra: Run) -> None:
     shape = json.loads(infra("outputs", "stacks/dev.py", "--json").stdout)
     assert set(shape) == {"alpha", "beta"}
     assert shape["alpha"]["value"].startswith("http://127.0.0.1:")
+
+
+def test_status_for_programs(infra: Run) -> None:
+    """Before and after an apply: the Apps of the stack file, then with services and URLs."""
+    before = infra("status", "stacks/dev.py", "--json")
+    assert (before.returncode, before.stderr) == (0, "")
+    assert json.loads(before.stdout)["apps"] == [
+        {"app": name, "deployment": None, "services": []} for name in ("alpha", "beta")
+    ]
+    assert infra("apply", "stacks/dev.py", "--target", "local", "--yes").returncode == 0
+    alpha, beta = json.loads(infra("status", "stacks/dev.py", "--json").stdout)["apps"]
+    assert (alpha["deployment"]["version"], beta["deployment"]["stack"]) == (1, "dev")
+    told = json.loads(infra("outputs", "--json").stdout)
+    urls = {name: each["value"] for name, each in told.items()}
+    assert urls == {each["name"]: each["url"] for app in (alpha, beta) for each in app["services"]}
 
 
 def test_several_stacks_are_planned_together(infra: Run, project: Path) -> None:

@@ -1,6 +1,7 @@
 """`infra rules` and `infra explain`: what is looked for, and why; the same as on the page."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -110,9 +111,38 @@ def test_codes_that_are_none(infra: Run, stack: str) -> None:
     assert first.startswith("Error: INF02: is no rule of infra's; INF020, INF021, ")
     assert first.endswith("INF029 are near; a stack's own rules need --stack FILE")
     assert second.startswith("ACME001: is no rule of infra's; ")
-    done = infra("explain", "ACME002", "--stack", stack)
+    done = infra("explain", "ACME002", "inf999", "--stack", stack)
     assert done.returncode == 64
-    assert "ACME002: is no rule of stacks/dev.py; ACME001" in done.stderr
+    near, far = done.stderr.removeprefix("Error: ").splitlines()
+    lists_all = "`infra rules stacks/dev.py` lists all"
+    assert near == f"ACME002: is no rule of stacks/dev.py; ACME001 is near; {lists_all}"
+    assert far == f"INF999: is no rule of stacks/dev.py; {lists_all}"
+
+
+@pytest.mark.parametrize(
+    ("code", "near"),
+    [
+        ("inf0200", "INF020 is near"),
+        ("INM020", "INF020 is near"),
+        ("INF999", "`infra rules` lists those that are known"),
+        ("what", "`infra rules` lists those that are known"),
+    ],
+)
+def test_near_are_those_of_one_ten_or_one_letter_off(infra: Run, code: str, near: str) -> None:
+    """What looks like no rule at all is sent to the list, and no guess is made."""
+    assert infra("explain", code).stderr == (
+        f"Error: {code.upper()}: is no rule of infra's; {near}; "
+        "a stack's own rules need --stack FILE\n"
+    )
+
+
+def test_of_a_ten_all_are_near(infra: Run) -> None:
+    """A wrong last digit leads to all rules of the same kind, and to no other."""
+    known = [each.code for each in entries()]
+    wrong = next(code for each in known if (code := f"{each[:-1]}9") not in known)
+    ten = ", ".join(code for code in known if code[:-1] == wrong[:-1])
+    told = infra("explain", wrong.lower()).stderr
+    assert re.match(rf"Error: {wrong}: is no rule of infra's; {ten} (is|are) near; ", told)
 
 
 def test_a_plan_tells_where_to_read_on(infra: Run, stack: str) -> None:

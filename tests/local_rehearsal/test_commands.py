@@ -79,6 +79,7 @@ def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
     deploy(folder, environ, MODULES / "talk.py")
     status = json.loads(local("status", "--json").stdout)
     assert status["running"] is True
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", status["since"])
     service = status["services"][1]
     assert (service["name"], service["version"]) == ("talk.Open", 1)
     url = service["url"]

@@ -39,7 +39,7 @@ def _start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., i
         for name, value in os.environ.items()
         if not name.startswith(("SGLANG_", "INFRA_"))
     }
-    path = install(folder, "0.5.11")["PATH"]
+    path = install(folder, {"sglang": "0.5.11"})["PATH"]
     with contextlib.ExitStack() as stack:
 
         def start(*flags: str, speed: str = "off") -> int:

@@ -89,5 +89,5 @@ def test_what_modal_does_not_tell(ports: tuple[int, int]) -> None:
     assert document(chats, None, None)["same_replica"] is None
     text = chats_text(chats)
     assert "replica              not told; only a rehearsal's router names it" in text
-    assert "3 turns; cached tokens not told (SGLang tells with --enable-cache-report)" in text
+    assert "3 turns; cached tokens not told (SGLang tells with --enable-cache-report, " in text
     assert "stand-in" not in text

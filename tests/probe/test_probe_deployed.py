@@ -11,7 +11,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 STACK = """
-from components import VLLM, ImageSpec, InferenceService, RoutingPolicy
+from components import ImageSpec, InferenceService, RoutingPolicy
 from infra import App, Stack
 
 def chat(name, front_door):
@@ -27,9 +27,7 @@ def chat(name, front_door):
 stack = Stack("dev", apps=[App("chats", [chat("open", "http_server"), chat("closed", "server")])])
 """
 # Without a stand-in the engine ends at once, each time.
-FAILING = STACK.replace("lmsysorg/sglang:v0.5.11", "vllm/vllm-openai:v0.33.0").replace(
-    "startup_timeout", "engine=VLLM(), startup_timeout"
-)
+FAILING = STACK.replace("lmsysorg/sglang:v0.5.11", "nvidia/cuda:12.8.1-devel-ubuntu22.04")
 
 
 @pytest.fixture(name="infra")
@@ -58,6 +56,10 @@ def test_services_of_a_rehearsal(infra: Run) -> None:
     nothing = infra("probe", "stacks/dev.py", "open")
     assert "Error: .infra/local: no rehearsal is running here; " in nothing.stderr
     assert infra("local", "up", "--detach").returncode == 0
+    for given, advised in [([], ""), (["--target", "local", "-e", "lab"], " --env lab")]:
+        bare = infra("probe", "stacks/dev.py", *given)
+        # As it stands it would be refused without a target, for there are no credentials.
+        assert bare.stderr.endswith(f"run `infra apply stacks/dev.py --target local{advised}`\n")
     assert infra("plan", "stacks/dev.py").returncode == 0
     applied = infra("apply", "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
@@ -88,6 +90,6 @@ def test_who_waits_in_vain_is_told(infra: Run, tmp_path: Path) -> None:
     result = infra("probe", "stacks/dev.py", "open", "--target", "local", "--timeout", "1h")
     assert result.returncode == 1
     assert "Error: open: it has failed 3 times in a row: replica ta-" in result.stderr
-    assert "a service on vLLM can be planned and deployed, and not rehearsed" in result.stderr
+    assert "has a stand-in for sglang only where the image names its version" in result.stderr
     assert "read `infra local logs chats.Open`" in result.stderr
     assert "\nchats.Open has failed 3 times in a row: " in infra("local", "status").stdout

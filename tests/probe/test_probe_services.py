@@ -37,7 +37,7 @@ def live(*deployments: Deployment) -> Live:
 
 def found(there: Live, name: str | None = None) -> Service:
     """What a probe of the stack would call."""
-    return find(there, stack="dev", stack_file="stacks/dev.py", name=name)
+    return find(there, stack="dev", arguments="stacks/dev.py --target modal", name=name)
 
 
 BARE = deployment("a", "Alpha", "https://alpha", None)
@@ -86,7 +86,11 @@ def test_of_several_one_is_named() -> None:
 @pytest.mark.parametrize(
     ("there", "name", "said"),
     [
-        (live(), None, "stack dev: nothing of it is deployed on modal; .*infra apply stacks"),
+        (
+            live(),
+            None,
+            "nothing of it is deployed on modal; .*infra apply stacks/dev.py --target m",
+        ),
         (live(BARE), "gamma", "service gamma: .*no such service on modal; Alpha is allowed; "),
         (
             live(attrs.evolve(BARE, endpoints=(Endpoint(name="Alpha", function_id="fu"),))),
