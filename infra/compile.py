@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import jinja2
@@ -47,8 +47,7 @@ APP_STATEMENT = "\0"  # can't stand in source text otherwise: literals and comme
 MODAL_STARTUP_TIMEOUT = 300  # seconds; modal 1.6: startup_timeout, if unset, is timeout
 
 
-@attrs.frozen(kw_only=True)
-class Artifact:
+class Artifact(NamedTuple):
     """
     One generated App.
 

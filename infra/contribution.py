@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import attrs
 
@@ -10,8 +10,7 @@ from infra.errors import Conflicts
 from infra.resources import Argument, BuildCommand, ImageStep, Mount, Pairs, pairs
 
 
-@attrs.frozen(kw_only=True)
-class ServiceFacts:
+class ServiceFacts(NamedTuple):
     """
     What a part may ask about the service that it is in.
 

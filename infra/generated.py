@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-
-import attrs
+from typing import NamedTuple
 
 from infra.compile import Artifact
 from infra.files import write_file
 
 
-@attrs.frozen(kw_only=True)
-class GeneratedFile:
+class GeneratedFile(NamedTuple):
     """
     One module and its file.
 

@@ -168,12 +168,15 @@ class Rule:
             seen = subject if self.view is None else subject.view(self.view)
             if seen is None or not (faults := tuple(self.check(seen))):
                 return ()  # as nearly always
+            if strange := [each for each in faults if not isinstance(each, Fault)]:
+                raise TypeError(f"it yields {strange[0]!r:.60}")
             name, is_strict = subject.service.name, subject.is_strict
             return [self.finding(each, name, is_strict=is_strict) for each in faults]
         except Exception as error:
             raise InfraError(
                 f"{self.code}: the rule fails on {subject.service.name} with "
-                f"{type(error).__name__}: {error}; a rule yields faults; mend it or take it out"
+                f"{type(error).__name__}: {error}; a rule that yields Fault(what=..., fix=...) is "
+                "allowed; mend it or take it out"
             ) from error
 
     def finding(self, fault: Fault, name: str, *, is_strict: bool) -> Finding:
@@ -277,7 +280,8 @@ def check(
     found = [finding for _, finding in sorted(placed, key=lambda each: each[0])]
     hit = {finding.code for finding in found}
     left = [each for each in found if each.code not in accept]
-    stale = {code: code in by_code for code in accept if code not in hit}
+    meant = {code.lower(): code for code in by_code}
+    stale = {code: meant.get(code.lower()) for code in accept if code not in hit}
     left += [
         acceptance_left_behind.finding(fault, "stack", is_strict=is_strict)
         for fault in acceptance_left_behind.check(stale)
@@ -305,16 +309,17 @@ def subjects(apps: Iterable[AppResources], is_strict: bool) -> Sequence[Subject]
 
 
 @rule("INF001", severity="warning", source="infra")
-def acceptance_left_behind(codes: Mapping[str, bool]) -> Iterator[Fault]:
+def acceptance_left_behind(codes: Mapping[str, str | None]) -> Iterator[Fault]:
     """
     An acceptance that matches no finding.
 
     Left behind, it would hide the fault when it comes back.
     """
-    for code, is_known in codes.items():
-        so = "matches no finding any more" if is_known else "is the code of no rule"
+    for code, meant in codes.items():
+        so = "matches no finding any more" if meant == code else "is the code of no rule"
+        is_slip = meant not in (None, code)
         yield Fault(
             field="accept",
             what=f"{code} is accepted, and {so}",
-            fix=f"take {code!r} out of accept=",
+            fix=f"write {meant!r}" if is_slip else f"take {code!r} out of accept=",
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -11,8 +11,7 @@ Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 SHOWN = 60  # characters of a wrong value
 
 
-@attrs.frozen
-class Form:
+class Form(NamedTuple):
     """
     What strings of a kind look like.
 

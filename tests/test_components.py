@@ -95,7 +95,7 @@ def test_weights_elsewhere() -> None:
 )
 def test_weights_at_build_time(revision: str | None, words: tuple[str, ...]) -> None:
     """The build downloads the very revision that is served, and needs no GPU for it."""
-    facts = attrs.evolve(FACTS, revision=revision)
+    facts = FACTS._replace(revision=revision)
     (build,) = WeightCache("hf", download_at_build=True).contribution(facts).builds
     assert build.command == ("hf", "download", "Qwen/Qwen3-8B-FP8", *words)
     assert not build.gpu
@@ -296,7 +296,7 @@ def test_what_the_service_knows_itself() -> None:
         "--tp-size": "gpu",
         "--cuda-graph-max-bs": "routing.target_inputs",
     }
-    bare = attrs.evolve(FACTS, revision=None, target_inputs=None)
+    bare = FACTS._replace(revision=None, target_inputs=None)
     assert {each.flag for each in given} - {each.flag for each in SGLang().served(bare, 1)} == {
         "--revision",
         "--cuda-graph-max-bs",
@@ -316,7 +316,7 @@ def test_what_the_service_knows_itself() -> None:
 )
 def test_the_cuda_graph_flag_is_the_version_s_own(version: str | None, flag: str) -> None:
     """SGLang renamed the flag, and the old name became ambiguous later."""
-    facts = attrs.evolve(FACTS, engine_version=version)
+    facts = FACTS._replace(engine_version=version)
     assert command(SGLang().served(facts, 1))[-2:] == [flag, "20"]
 
 

@@ -80,11 +80,13 @@ def test_accepted_findings_stand_apart() -> None:
 
 def test_an_acceptance_without_a_finding_is_found() -> None:
     """An acceptance that matches nothing, or no rule, is a finding itself."""
-    found = report(accept={"INF020": "measured", "INF999": "a slip"})
-    assert [(each.code, each.what) for each in found.findings] == [
-        ("INF001", "INF020 is accepted, and matches no finding any more"),
-        ("INF001", "INF999 is accepted, and is the code of no rule"),
+    found = report(accept={"INF020": "measured", "INF999": "a slip", "inf102": "a slip"})
+    assert [(each.what, each.fix) for each in found.findings] == [
+        ("INF020 is accepted, and matches no finding any more", "take 'INF020' out of accept="),
+        ("INF999 is accepted, and is the code of no rule", "take 'INF999' out of accept="),
+        ("inf102 is accepted, and is the code of no rule", "write 'INF102'"),
     ]
+    assert {each.code for each in found.findings} == {"INF001"}
 
 
 def test_the_worst_comes_first() -> None:
@@ -98,6 +100,18 @@ def test_a_rule_that_fails_is_named() -> None:
     """A rule that raises stops the check with its code and the service."""
     with pytest.raises(InfraError, match=r"^ACME003: the rule fails on sample with KeyError"):
         report(broken)
+
+
+def test_a_rule_yields_faults() -> None:
+    """A rule that yields a text is told what is allowed."""
+
+    def text(engine: object) -> list[str]:
+        """A rule that has misunderstood. It matters."""
+        return ["no max_containers"]
+
+    told = r"^ACME004: .* it yields 'no max_containers'; a rule that yields Fault\("
+    with pytest.raises(InfraError, match=told):
+        report(rule("ACME004", severity="info", source="tests")(text))  # type: ignore[arg-type]
 
 
 def test_codes_are_names() -> None:
