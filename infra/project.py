@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +61,12 @@ class Project:
     def rules(self) -> "tuple[Rule, ...]":
         """The rules of the components, each once, then the stack's own."""
         services = (service for app in self.stack.all_apps() for service in app.services)
-        known: dict[Rule, None] = {}
+        groups: list[tuple[Rule, ...]] = []
         for each in services:
-            known |= dict.fromkeys(getattr(each, "rules", tuple)())
-        return (*known, *self.stack.rules)
+            found: tuple[Rule, ...] = getattr(each, "rules", tuple)()
+            if found not in groups:  # most services have those of one engine
+                groups.append(found)
+        return (*dict.fromkeys(chain(*groups)), *self.stack.rules)
 
     def estimates(self, addresses: Collection[str]) -> "tuple[Estimate, ...]":
         """What is expected of services; nothing of those whose component can't tell."""

@@ -17,8 +17,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 SEVERITY = validators.one_of(SEVERITIES)
 
 
-@attrs.frozen(kw_only=True, slots=False)  # without slots it is made in half the time
-class Fault:
+class Fault(NamedTuple):
     """
     What a rule has seen in a service.
 
@@ -34,7 +33,7 @@ class Fault:
     fix: str
     field: str = ""
     why: str = ""
-    severity: Severity | None = attrs.field(default=None, validator=validators.optional(SEVERITY))
+    severity: Severity | None = None
 
 
 class Finding(NamedTuple):
@@ -168,8 +167,11 @@ class Rule:
             seen = subject if self.view is None else subject.view(self.view)
             if seen is None or not (faults := tuple(self.check(seen))):
                 return ()  # as nearly always
-            if strange := [each for each in faults if not isinstance(each, Fault)]:
-                raise TypeError(f"it yields {strange[0]!r:.60}")
+            for each in faults:
+                if not isinstance(each, Fault):
+                    raise TypeError(f"it yields {each!r:.60}")
+                if each.severity not in (None, *SEVERITIES):
+                    raise ValueError(f"its severity is {each.severity!r:.60}")
             name, is_strict = subject.service.name, subject.is_strict
             return [self.finding(each, name, is_strict=is_strict) for each in faults]
         except Exception as error:

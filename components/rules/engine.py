@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import ClassVar, Self
 
-import attrs
-
 from components.image import engine_version
 from infra.facts.flags import CATALOGUES, Parsed, Release, ordered, release
 from infra.facts.gpus import Gpu, gpu
@@ -60,7 +58,6 @@ def gpu_request(request: str) -> tuple[str, int]:
     return name, int(count or 1)
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
 class Engine:
     """
     An engine in a service.
@@ -80,9 +77,10 @@ class Engine:
     requests_flag: ClassVar[str] = ""
     example: ClassVar[str] = ""  # an image whose tag names a release
 
-    service: Service
-    image: Image
-    is_strict: bool
+    def __init__(self, service: Service, image: Image, *, is_strict: bool) -> None:
+        self.service = service
+        self.image = image
+        self.is_strict = is_strict
 
     @classmethod
     def of(cls, subject: Subject) -> Self | None:
@@ -93,9 +91,7 @@ class Engine:
         first = {word.partition(".")[0] for word in subject.service.entrypoint}
         for kind in cls.__subclasses__():
             if kind.package in first:
-                return kind(
-                    service=subject.service, image=subject.image, is_strict=subject.is_strict
-                )
+                return kind(subject.service, subject.image, is_strict=subject.is_strict)
         return None
 
     @cached_property

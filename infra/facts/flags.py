@@ -58,8 +58,8 @@ class Release(NamedTuple):
 
     def has(self, flag: str) -> bool:
         """Whether a flag has that full name; quicker than `names` where many releases are asked."""
-        declared = _declared(self.engine).get(flag, frozenset())
-        return not declared.isdisjoint(_declarations(self.engine, self.version))
+        declared = read(CATALOGUES[self.engine])["releases"][self.version]
+        return any(place in declared for place in _places(self.engine, flag))
 
     def names(self) -> Collection[str]:
         """All full names of flags, aliases included, in the order of their declaration."""
@@ -140,19 +140,10 @@ def ordered(version: str) -> tuple[tuple[int, ...], bool, int]:
 
 
 @cache
-def _declared(engine: str) -> Mapping[str, frozenset[int]]:
-    """By full name, the places of its declarations in the catalogue."""
-    found: dict[str, set[int]] = {}
-    for index, option in enumerate(read(CATALOGUES[engine])["options"]):
-        for name in option["names"]:
-            found.setdefault(name, set()).add(index)
-    return {name: frozenset(places) for name, places in found.items()}
-
-
-@cache
-def _declarations(engine: str, version: str) -> frozenset[int]:
-    """The places of a release's declarations in the catalogue."""
-    return frozenset(read(CATALOGUES[engine])["releases"][version])
+def _places(engine: str, flag: str) -> tuple[int, ...]:
+    """Where the catalogue declares a flag; releases have declarations of their own."""
+    options = enumerate(read(CATALOGUES[engine])["options"])
+    return tuple(place for place, option in options if flag in option["names"])
 
 
 @cache

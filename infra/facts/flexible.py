@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-PECULIAR = re.compile(r"-O|-[^=]*[._]")  # what is not as argparse wants it
+PECULIAR = r"-O|-[^=]*[._]"  # what is not as argparse wants it
 
 
 def normalised(argv: Sequence[str], names: Collection[str]) -> list[str]:
@@ -19,7 +19,7 @@ def normalised(argv: Sequence[str], names: Collection[str]) -> list[str]:
         argv: As written.
         names: The release's own names of flags.
     """
-    if not any(PECULIAR.match(word) for word in argv):
+    if not any(re.match(PECULIAR, word) for word in argv):
         return list(argv)
     words = list(_spelled(argv, names))
     plain: list[str] = []

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)")  # SGLang's numbers
-DECIMAL = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")  # vLLM's
-OBJECT = re.compile(r"(?s)\s*{.*}\s*")
+# Compiled when a word is met that needs them.
+SUFFIXED = r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)"  # SGLang's numbers
+DECIMAL = r"(\d+(?:\.\d+)?)([kKmMgGtT])"  # vLLM's
+OBJECT = r"(?s)\s*{.*}\s*"
 PHASES = ("decode", "prefill")
 
 
@@ -43,7 +44,7 @@ def _json_list(word: str) -> None:
 
 
 def _human_int(word: str) -> None:
-    match = SUFFIXED.fullmatch(word.strip())
+    match = re.fullmatch(SUFFIXED, word.strip())
     if match and "." in match[1] and match[2].endswith("i"):
         number, suffix = match.groups()
         raise Refused(
@@ -147,7 +148,7 @@ def _any_object(word: str) -> None:
 
 
 def human_readable_int(word: str) -> None:
-    match = DECIMAL.fullmatch(word.strip())
+    match = re.fullmatch(DECIMAL, word.strip())
     if match is None:
         int(word)
     elif match[2].isupper() and "." in match[1]:
@@ -163,7 +164,7 @@ def human_readable_int_or_auto(word: str) -> None:
 
 
 def _text_or_object(word: str) -> None:
-    if OBJECT.fullmatch(word):
+    if re.fullmatch(OBJECT, word):
         json.loads(word)
 
 
