@@ -151,20 +151,35 @@ def set_values(name: str, values: tuple[str, ...], environment: str) -> None:
     """
     from infra.local import offline, secrets
 
-    given = dict(_pairs(name, values))
+    if problems := [*_problems(name, values)]:
+        raise UsageError("\n".join(problems))
+    given = dict(_pairs(values))
     LOCAL_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
     with offline.writing(LOCAL_ROOT) as call:
         keys = secrets.put(call, environment, name, given)
     click.echo(f"Secret {name} has {', '.join(keys)}; replicas get them when they start.")
 
 
-def _pairs(name: str, values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _problems(name: str, values: tuple[str, ...]) -> Iterator[str]:
+    """What Modal would refuse, or no process could have in its environment."""
+    import re
+
+    from infra.validators import ENVIRONMENT_NAME, NAME
+
+    if not re.fullmatch(NAME.pattern, name):
+        yield f"{name!r}: it is no name of a Secret; {NAME.words} is allowed; write my-secret"
+    for each in values:
+        key = each.partition("=")[0]
+        if not re.fullmatch(ENVIRONMENT_NAME, key):
+            yield (
+                f"{name}: {key!r} is no name of an environment variable; letters, digits and _, no "
+                "digit first, are allowed; write MY_KEY=VALUE"
+            )
+
+
+def _pairs(values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for each in values:
         key, has_value, value = each.partition("=")
-        if not key.isidentifier():
-            raise UsageError(
-                f"{name}: {key!r} is no key; letters, digits and _ are allowed; write KEY=VALUE"
-            )
         if not has_value:
             value = _ask(key)
         yield key, value

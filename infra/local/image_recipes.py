@@ -9,9 +9,11 @@ from modal_proto import api_pb2
 
 from infra.local.call import Call, not_found
 
-_ENGINE = re.compile(
-    r"FROM (?:docker\.io/)?lmsysorg/sglang(?=[:@\s]|$)(?::v?(?P<version>[^-@\s]+))?"
+_BASE = re.compile(
+    r"FROM (?:docker\.io/)?(?:lmsysorg/(?P<sglang>sglang)|vllm/(?P<vllm>vllm)-openai)"
+    r"(?=[:@\s]|$)(?::v?(?P<version>[^-@\s]+))?"
 )
+_PINNED = re.compile(r"""[\s"'](sglang|vllm)(?:\[[\w,-]+\])?==v?([\w.]+)""")
 
 
 @attrs.define(kw_only=True)
@@ -23,13 +25,13 @@ class Recipe:
         environment: What its `env` steps set.
         folder: Where its processes start; None is Modal's own default.
         files: (Mount id, where its files go) for what was copied into the Image.
-        engine_version: SGLang's, as the tag has it; None if the Image is not made from one of its.
+        engines: Versions of ``sglang`` and ``vllm``, as far as the Image names them.
     """
 
     environment: dict[str, str] = attrs.field(factory=dict)
     folder: str | None = None
     files: list[tuple[str, str]] = attrs.field(factory=list)
-    engine_version: str | None = None
+    engines: dict[str, str] = attrs.field(factory=dict)
 
 
 def read_recipe(call: Call, image_id: str) -> Recipe:
@@ -52,7 +54,7 @@ def _lineage(call: Call, image_id: str) -> Iterable[api_pb2.Image]:
 
 
 def _follow(recipe: Recipe, command: str, context_mount_id: str) -> None:
-    recipe.engine_version = engine_version(command) or recipe.engine_version
+    recipe.engines |= engines(command)
     word, _, rest = command.partition(" ")
     match word:
         case "ENV":
@@ -66,10 +68,13 @@ def _follow(recipe: Recipe, command: str, context_mount_id: str) -> None:
                 recipe.files.append((context_mount_id, sources[1]))
 
 
-def engine_version(command: str) -> str | None:
-    """The version that the tag of an SGLang image says; "latest" where it says none."""
-    match = _ENGINE.match(command)
-    return (match["version"] or "latest") if match else None
+def engines(command: str) -> dict[str, str]:
+    """The versions that a base image's tag says, "latest" where it says none, or that pip gets."""
+    if match := _BASE.match(command):
+        return {match["sglang"] or match["vllm"]: match["version"] or "latest"}
+    if command.startswith("RUN ") and " pip install " in command:
+        return dict(_PINNED.findall(command))
+    return {}
 
 
 def _assignments(text: str) -> dict[str, str]:

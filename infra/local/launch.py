@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.local.blobs import Blobs
 from infra.local.blueprints import Blueprint, VolumeMount
-from infra.local.engine import install, refuse
+from infra.local.engine import install
 from infra.local.folders import Folders
 from infra.local.services import ServiceVersion
 from infra.local.visible_files import HOME, package_folders, visible_files
@@ -33,10 +33,7 @@ def plan(
     programs = folders.scratch / "programs"
     programs.mkdir()
     _name_python(programs / "python")
-    refuse(programs)
-    paths = {"PATH": "", "PYTHONPATH": ""}
-    if blueprint.recipe.engine_version is not None:
-        paths = install(programs / "engine", blueprint.recipe.engine_version)
+    paths = install(programs / "engine", blueprint.recipe.engines)
     paths["PATH"] = os.pathsep.join((str(programs), paths["PATH"]))
     uploads = [
         (Path(file.path), blobs.path(file.sha256_hex), file.mode) for file in blueprint.files

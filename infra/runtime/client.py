@@ -118,7 +118,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

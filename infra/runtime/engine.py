@@ -116,7 +116,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return

@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,3 +64,44 @@ def test_what_is_left_is_told(control_plane: ControlPlane, tmp_path: Path) -> No
     world.carry_out(plan)
     stopped = asyncio.run(interrupted(plan, world.target, []))
     assert "Done before that: alpha. Not done: nothing. No lock is left." in str(stopped)
+
+
+# Sends itself SIGINT when a module begins to load, then goes on as the installed command does.
+AT_ITS_START = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+
+moment, *sys.argv = sys.argv[1:]
+sys.meta_path.insert(0, Interrupts())
+from infra.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["infra.cli", "click", "infra.commands.plan", "infra.stack", "attr", "infra.target", "modal"],
+)
+def test_an_interrupted_start_is_quiet(project: Path, moment: str) -> None:
+    """Whatever is loading when Ctrl-C comes, it ends with one word, and as what Ctrl-C ends."""
+    command = [sys.executable, "-c", AT_ITS_START, moment, "infra", "plan", "stacks/dev.py"]
+    result = subprocess.run(
+        [*command, "--target", "local"], cwd=project, capture_output=True, text=True, check=False
+    )
+    # To a shell both are 130.
+    assert result.returncode in (130, -signal.SIGINT), result.stdout + result.stderr
+    assert result.stderr.strip() == "Interrupted."
+    assert result.stdout == ""
+
+
+def test_what_ignores_it_goes_on(project: Path) -> None:
+    """Ctrl-C stays ignored where it was, as scripts do with what they start in the background."""
+    ignoring = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{AT_ITS_START}"
+    command = [sys.executable, "-c", ignoring, "click", "infra", "--version"]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("infra ")

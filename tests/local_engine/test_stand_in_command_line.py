@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engine import install, refuse
+from infra.local.engine import install
 from infra.runtime.engine import start_engine, wait_ready
 
 SERVE = ("sglang", "serve")
@@ -117,8 +117,8 @@ def test_the_package_says_its_version(installed: Callable[[str], None]) -> None:
 def test_any_folder_will_do(tmp_path: Path) -> None:
     """Blanks and quotes in a path are no shell's business, and a second time changes nothing."""
     folder = tmp_path / "a b's $(c)"
-    first = install(folder, "0.5.11")
-    assert install(folder, "0.5.11") == first
+    first = install(folder, {"sglang": "0.5.11"})
+    assert install(folder, {"sglang": "0.5.11"}) == first
     command = str(Path(first["PATH"], "sglang"))
     assert run(command, "version").stdout == "sglang version: 0.5.11\n"
     environ = {**os.environ, "PYTHONPATH": first["PYTHONPATH"]}
@@ -126,10 +126,40 @@ def test_any_folder_will_do(tmp_path: Path) -> None:
     assert result.returncode == 2
 
 
-def test_vllm_says_that_it_has_no_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container on vLLM fails at once in a rehearsal, with the reason in its error."""
-    refuse(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    process, last_lines = start_engine(["vllm", "serve", "org/model"])
-    with pytest.raises(RuntimeError, match=r"exit code 127(.|\n)*can be planned and deployed"):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["serve", "m", "--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+        (["serve", "m", "--max-num-seqs", "many"], "invalid int value: 'many'"),
+        (["serve", "m", "--port"], "expected one argument"),
+        (["serv", "m"], "argument subcommand: invalid choice: 'serv'"),
+    ],
+)
+def test_what_argparse_says_of_vllm(
+    installed: Callable[..., None], words: list[str], message: str
+) -> None:
+    """The flags are those of its own release."""
+    installed("0.33.0", "vllm")
+    result = run("vllm", *words)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert result.stderr.startswith("usage: vllm")
+
+
+def test_version_and_help_of_vllm(installed: Callable[..., None]) -> None:
+    """They are answered without starting anything."""
+    installed("0.31.0", "vllm")
+    assert run("vllm", "--version").stdout == "0.31.0\n"
+    assert "--speculative-config" in run("vllm", "serve", "--help").stdout
+
+
+@pytest.mark.parametrize(("there", "other"), [("sglang", "vllm"), ("vllm", "sglang")])
+def test_an_image_without_the_engine(
+    installed: Callable[..., None], there: str, other: str
+) -> None:
+    """A container whose image names another engine fails at once, with the reason in its error."""
+    installed("0.33.0", there)
+    process, last_lines = start_engine([other, "serve", "org/model"])
+    said = f"exit code 127(.|\n)*has a stand-in for {other} only where the image names its version"
+    with pytest.raises(RuntimeError, match=said):
         wait_ready(process, last_lines, "http://127.0.0.1:9/health", timeout=30)

@@ -167,7 +167,7 @@ def test_the_times_are_those_of_the_model(ready: Start) -> None:
     """What a request is counted to have taken is what the model of time says, to the last digit."""
     flags = ("--model-path", MODEL, "--tp", "2")
     values = release("sglang", "0.5.11").parse(flags).values
-    times = read_settings("0.5.11", Flags(values), {}).times
+    times = read_settings("SGLang", "0.5.11", Flags(values), {}).times
     engine = ready("--tp", "2", "--enable-metrics")
     usage = engine.chat(max_tokens=3)["usage"]
     count = usage["prompt_tokens"]

@@ -27,7 +27,7 @@ def test_a_longer_chat_begins_as_the_shorter_one(turns: list[str], more: str) ->
 @given(st.integers(1, 2000), st.booleans(), st.booleans())
 def test_a_limit_holds(limit: int, reasoning: bool, endless: bool) -> None:
     """An answer has no more tokens than allowed, exactly as many without an end of its own."""
-    answer, thought, cut = answer_tokens(7, limit, reasoning=reasoning, endless=endless)
+    answer, thought, cut = answer_tokens("SGLang", 7, limit, reasoning=reasoning, endless=endless)
     assert len(answer) <= limit
     assert thought <= len(answer)
     assert len(answer) == limit if cut else not endless
@@ -35,7 +35,7 @@ def test_a_limit_holds(limit: int, reasoning: bool, endless: bool) -> None:
 
 def test_an_answer_says_what_it_is() -> None:
     """The text itself says that no model wrote it."""
-    answer, thought, cut = answer_tokens(7, None, reasoning=False, endless=False)
+    answer, thought, cut = answer_tokens("SGLang", 7, None, reasoning=False, endless=False)
     assert "stand-in for SGLang and not a language model" in "".join(answer)
     assert (thought, cut) == (0, False)
 

@@ -29,7 +29,7 @@ def settings(*flags: str, version: str = "0.5.11", **environ: str) -> Settings:
     parsed = release("sglang", version).parse(flags)
     assert parsed.error is None
     environ = {"INFRA_SIMULATED_GPU": "H100", **environ}
-    return read_settings(version, Flags(parsed.values), environ)
+    return read_settings("SGLang", version, Flags(parsed.values), environ)
 
 
 def speed(times: TimeModel, batch: int = 1) -> float:
@@ -108,7 +108,7 @@ def test_a_step_yields_at_least_one_token(steps: int, topk: int, tokens: int) ->
         "--speculative-eagle-topk": str(topk),
         "--speculative-num-draft-tokens": str(tokens),
     }
-    times = read_settings("0.5.11", Flags(flags), {}).times
+    times = read_settings("SGLang", "0.5.11", Flags(flags), {}).times
     assert times.speculation is not None
     assert 1 <= times.accepted_tokens <= max(times.speculation.draft_tokens, 1)
     assert times.decode(1) > 0

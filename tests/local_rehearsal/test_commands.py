@@ -13,6 +13,7 @@ import pytest
 from daemons import MODULES, children, get, remains, until
 
 from infra.local import logs, offline, printed
+from infra.local.detached import LARGE
 from infra.local.endpoint import running
 from infra.local.logs import Line
 from infra.local.services import deployed_services
@@ -204,6 +205,38 @@ def test_wrong_words(local: Run) -> None:
         assert why in refused.stderr
 
 
+def test_names_of_keys_and_secrets(local: Run) -> None:
+    """What Modal or an environment can't have is refused at once, before a value is asked for."""
+    for key in ("1x", "a b", "a-b", "\u00e9", "", "A\n", " A"):
+        refused = local("secret", "set", "mine", "OTHER", f"{key}=hush")
+        assert refused.returncode == 64
+        assert refused.stderr == (
+            f"Error: mine: {key!r} is no name of an environment variable; letters, digits and _, "
+            "no digit first, are allowed; write MY_KEY=VALUE\n"
+        )
+    for name in ("a b", "", "x" * 64):
+        first, *keys = local("secret", "set", name, "K=V", "1=2", "=3").stderr.splitlines()
+        assert first.startswith(f"Error: {name!r}: it is no name of a Secret; a name of up to 63 ")
+        assert len(keys) == 2
+    assert local("secret", "set", "mine", "B=1").stdout.startswith("Secret mine has B; ")
+
+
+def test_a_large_log_is_set_aside(local: Run, folder: Path) -> None:
+    """A start begins a large log anew and keeps that one; one that a daemon writes to stays."""
+    log = folder / ".infra" / "local" / "rehearsal.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("earlier\n")
+    os.truncate(log, LARGE + 1)
+    assert local("up", "--detach").returncode == 0
+    assert log.with_name("rehearsal.log.1").stat().st_size == LARGE + 1
+    assert "earlier" not in log.read_text()
+    log.with_name("rehearsal.log.1").unlink()
+    os.truncate(log, LARGE + 1)
+    assert local("up", "--detach", "--port", "1").returncode == 1
+    assert log.stat().st_size > LARGE
+    assert not log.with_name("rehearsal.log.1").exists()
+
+
 PRINTS = """
 import os, sys, modal
 app = modal.App("prints")
@@ -228,10 +261,9 @@ def test_secrets(local: Run, folder: Path, environ: dict[str, str]) -> None:
     (folder / "prints.py").write_text(PRINTS)
     deploy(folder, environ, folder / "prints.py")
     until(lambda: "['MY_A', 'MY_B', 'MY_C'] 2" in local("logs").stdout)
-    for wrong, why in ((("1x=2",), "is no key"), (("K",), "no line for it")):
-        refused = local("secret", "set", "mine", *wrong)
-        assert refused.returncode == 64
-        assert why in refused.stderr
+    refused = local("secret", "set", "mine", "K")
+    assert refused.returncode == 64
+    assert "no line for it" in refused.stderr
     local("down")
     log = folder / ".infra" / "local" / "rehearsal.log"
     assert "hush" not in log.read_text()

@@ -84,6 +84,18 @@ scaler.update(min_containers=2)
     assert get(daemon.service("example-server-door.Qwen38b").url)[0] == 401
 
 
+def test_a_service_on_vllm(daemon: Daemon) -> None:
+    """It is rehearsed as one on SGLang is: the generated module starts `vllm serve` and answers."""
+    daemon.modal("deploy", str(CASES / "vllm" / "example_vllm.py"))
+    name = "example-vllm.Qwen38b"
+    headers = proxy_headers(daemon)
+    assert get(f"{daemon.service(name).url}/health", headers)[0] == 503
+    _, events = chat(daemon.ready(name, 1), headers)
+    assert {each["system_fingerprint"] for each in events} == {"infra-stand-in"}
+    pieces = [each["choices"][0]["delta"].get("content") or "" for each in events]
+    assert "".join(pieces).startswith("This is a stand-in for vLLM and not")
+
+
 def test_the_dev_stack_starts_with_the_first_request(daemon: Daemon) -> None:
     """Nothing runs until somebody asks; then the generated modules serve."""
     secrets(daemon)

@@ -4,28 +4,40 @@ import asyncio
 
 import pytest
 
-from infra.local.image_recipes import engine_version
+from infra.local.image_recipes import engines
 from infra.local.output import lines
 
 
 @pytest.mark.parametrize(
-    ("command", "version"),
+    ("command", "expected"),
     [
-        ("FROM lmsysorg/sglang:v0.5.6.post2-cu129-amd64-runtime", "0.5.6.post2"),
-        ("FROM lmsysorg/sglang:v0.5.20", "0.5.20"),
-        ("FROM docker.io/lmsysorg/sglang:v0.5.20@sha256:0a1b", "0.5.20"),
-        ("FROM lmsysorg/sglang:latest", "latest"),
-        ("FROM lmsysorg/sglang", "latest"),
-        ("FROM lmsysorg/sglang@sha256:0a1b", "latest"),
-        ("FROM lmsysorg/sglang-router:v0.2.1", None),
-        ("FROM example.com/lmsysorg/sglang:v0.5.20", None),
-        ("RUN echo FROM lmsysorg/sglang:v0.5.20", None),
-        ("FROM base", None),
+        ("FROM lmsysorg/sglang:v0.5.6.post2-cu129-amd64-runtime", {"sglang": "0.5.6.post2"}),
+        ("FROM lmsysorg/sglang:v0.5.20", {"sglang": "0.5.20"}),
+        ("FROM docker.io/lmsysorg/sglang:v0.5.20@sha256:0a1b", {"sglang": "0.5.20"}),
+        ("FROM lmsysorg/sglang:latest", {"sglang": "latest"}),
+        ("FROM lmsysorg/sglang", {"sglang": "latest"}),
+        ("FROM lmsysorg/sglang@sha256:0a1b", {"sglang": "latest"}),
+        ("FROM vllm/vllm-openai:v0.33.0", {"vllm": "0.33.0"}),
+        ("FROM vllm/vllm-openai", {"vllm": "latest"}),
+        ("FROM vllm/vllm-openai-cpu:v0.33.0", {}),
+        ("FROM vllm/vllm:v0.33.0", {}),
+        ("FROM lmsysorg/sglang-router:v0.2.1", {}),
+        ("FROM example.com/lmsysorg/sglang:v0.5.20", {}),
+        ("RUN echo FROM lmsysorg/sglang:v0.5.20", {}),
+        ("RUN python -m pip install 'sglang[all]==0.5.20'", {"sglang": "0.5.20"}),
+        (
+            "RUN uv pip install --python x huggingface-hub==0.36 vllm==0.33.0+cu129",
+            {"vllm": "0.33.0"},
+        ),
+        ("RUN python -m pip install vllm 'it does not end", {}),
+        ("RUN python -m pip install vllm-omni==0.33.0", {}),
+        ("RUN echo vllm==0.33.0", {}),
+        ("FROM base", {}),
     ],
 )
-def test_an_images_tag_names_the_engine(command: str, version: str | None) -> None:
-    """The stand-in is for images of SGLang's own, and has the version of the tag."""
-    assert engine_version(command) == version
+def test_what_an_image_says_of_engines(command: str, expected: dict[str, str]) -> None:
+    """Its base's tag or what pip gets names the version, of the engines that have a stand-in."""
+    assert engines(command) == expected
 
 
 @pytest.mark.parametrize(

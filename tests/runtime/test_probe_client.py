@@ -260,9 +260,10 @@ def test_nothing_is_awaited_after_done() -> None:
     assert answer_to(*WHOLE, then="silence") == "Why not?"
 
 
-def test_reasoning_is_part_of_the_answer() -> None:
-    """Reasoning and content are both shown, in the order in which they come."""
-    chunks = (delta(reasoning_content="Hm. "), delta(reasoning_content=None, content="Yes."))
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_is_part_of_the_answer(field: str) -> None:
+    """Reasoning, by either engine's name, and content are shown in the order in which they come."""
+    chunks = (delta(**{field: "Hm. "}), delta(**{field: None}, content="Yes."))
     assert answer_to(*chunks, DONE) == "Hm. Yes."
 
 

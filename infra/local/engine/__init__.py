@@ -1,5 +1,5 @@
-"""A stand-in for SGLang: its command line and HTTP answers, modelled times, no model."""
+"""A stand-in for an engine: its command line and HTTP answers, modelled times, no model."""
 
-from infra.local.engine.installation import install, refuse
+from infra.local.engine.installation import install
 
-__all__ = ["install", "refuse"]
+__all__ = ["install"]

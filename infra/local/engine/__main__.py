@@ -1,7 +1,8 @@
-"""`python -m infra.local.engine VERSION serve ...`: what the installed command runs."""
+"""`python -m infra.local.engine ENGINE VERSION serve ...`: what the installed command runs."""
 
 import sys
 
 from infra.local.engine.launch import launch
 
-sys.exit(launch(sys.argv[1], sys.argv[2:]))
+engine, version, *words = sys.argv[1:]
+sys.exit(launch(engine, version, words))

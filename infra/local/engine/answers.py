@@ -15,7 +15,7 @@ DONE = b"data: [DONE]\n\n"
 Answer = dict[str, Any]
 
 
-def error(message: str, status: int = 400, kind: str = "BadRequestError") -> Answer:
+def error(message: str, status: int, kind: str) -> Answer:
     """An error, as SGLang spells it."""
     return {"object": "error", "message": message, "type": kind, "param": None, "code": status}
 
@@ -39,7 +39,7 @@ class Chat:
         message = {
             "role": "assistant",
             "content": "".join(text) or None,
-            "reasoning_content": "".join(thought) or None,
+            ask.thoughts: "".join(thought) or None,
             "tool_calls": None,
         }
         choice = {"index": 0, "message": message, **_end(ask)}
@@ -59,7 +59,7 @@ class Chat:
         ask = self.ask
         border = min(max(ask.reasoning, since), count)
         if thought := "".join(ask.answer[since:border]):
-            yield self._chunk({"reasoning_content": thought})
+            yield self._chunk({ask.thoughts: thought})
         if text := "".join(ask.answer[border:count]):
             yield self._chunk({"content": text})
 
@@ -71,7 +71,7 @@ class Chat:
 
     def _chunk(self, delta: dict[str, str], end: Answer | None = None) -> Answer:
         none = {"logprobs": None, "finish_reason": None, "matched_stop": None}
-        choice = {"index": 0, "delta": {"reasoning_content": None, **delta}, **(end or none)}
+        choice = {"index": 0, "delta": {self.ask.thoughts: None, **delta}, **(end or none)}
         return {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
 
 

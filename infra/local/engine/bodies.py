@@ -12,7 +12,17 @@ COMPLETION_TOKENS = 16  # OpenAI's default for plain completions; chats end by t
 
 
 class BadRequest(ValueError):
-    """A request that SGLang answers with status 400."""
+    """A request that is answered with an error, and that error's kind."""
+
+    status = 400
+    kind = "BadRequestError"
+
+
+class NoSuchModel(BadRequest):
+    """It names a model that is not served."""
+
+    status = 404
+    kind = "NotFoundError"
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +39,7 @@ class Ask:
         stream: Whether each step is sent as it comes.
         usage: Whether a stream ends with the numbers of tokens.
         echo: What a plain completion repeats before its answer.
+        thoughts: The field of an answer's reasoning.
     """
 
     model: str
@@ -39,6 +50,7 @@ class Ask:
     stream: bool
     usage: bool
     echo: str = ""
+    thoughts: str = "reasoning_content"
 
 
 def read_chat(body: object, settings: Settings) -> Ask:
@@ -98,7 +110,11 @@ def _ask(
         limit = min(limit, settings.times.kv_tokens)  # what no context length bounds
     options = fields.get("stream_options")
     answer, reasoning, cut = answer_tokens(
-        len(prompt), limit, reasoning=thinks, endless=fields.get("ignore_eos") is True
+        settings.engine,
+        len(prompt),
+        limit,
+        reasoning=thinks,
+        endless=fields.get("ignore_eos") is True,
     )
     return Ask(
         model=model or settings.served_model,

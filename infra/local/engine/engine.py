@@ -12,7 +12,9 @@ from infra.local.engine.scheduler import Scheduler
 from infra.local.engine.settings import Settings
 from infra.local.engine.time_model import PROCESS_START
 
-NOTE = "This is a stand-in for SGLang {version}: it generates no real text, its times are modelled."
+NOTE = (
+    "This is a stand-in for {engine} {version}: it generates no real text, its times are modelled."
+)
 
 
 class State(enum.Enum):
@@ -54,7 +56,9 @@ class Engine:
 
     def banner(self) -> str:
         """What it is and what it assumes, so that nobody takes it for the engine."""
-        lines = (NOTE.format(version=self.settings.version), *self.settings.remarks)
+        settings = self.settings
+        note = NOTE.format(engine=settings.engine, version=settings.version)
+        lines = (note, *settings.remarks)
         return "".join(f"stand-in: {line}\n" for line in lines)
 
     async def load(self) -> None:

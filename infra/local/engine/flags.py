@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from infra.facts.commandline import Value
+from infra.facts.plain import Value
 
 SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -15,7 +15,7 @@ class Flags:
     """
     Values by a flag's first name.
 
-    Which of several names is the first one differs between SGLang's releases.
+    Which of several names is the first one differs between an engine's releases.
     """
 
     values: Mapping[str, Value]
@@ -24,10 +24,14 @@ class Flags:
         """Whether this switch is on."""
         return self.values.get(name) is True
 
-    def text(self, *names: str) -> str | None:
-        """The word behind one of these names."""
+    def words(self, *names: str) -> list[str]:
+        """The words behind one of these names."""
         value = next((self.values[name] for name in names if name in self.values), None)
-        return value if isinstance(value, str) else None
+        return value if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+    def text(self, *names: str) -> str | None:
+        """The first of them."""
+        return next(iter(self.words(*names)), None)
 
     def number(self, *names: str) -> int | None:
         """The same as a whole number; newer releases also take words such as ``32k``."""

@@ -3,14 +3,14 @@
 import html
 from collections.abc import Iterable
 
-from infra.facts.commandline import Value
+from infra.facts.plain import Value
 from infra.local.engine.answers import FINGERPRINT, Answer
 from infra.local.engine.engine import NOTE, Engine
 from infra.local.engine.settings import Settings
 
 PAGE = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Stand-in for SGLang</title></head>
+<head><meta charset="utf-8"><title>Stand-in for {engine}</title></head>
 <body><h1>{model}</h1><p>{note}</p><ul>{routes}</ul></body>
 </html>
 """
@@ -19,9 +19,11 @@ SECRET = ("--api-key", "--admin-api-key")
 
 def page(settings: Settings, routes: Iterable[str]) -> str:
     """The page at /docs."""
+    note = NOTE.format(engine=settings.engine, version=settings.version)
     return PAGE.format(
+        engine=html.escape(settings.engine),
         model=html.escape(settings.served_model),
-        note=html.escape(NOTE.format(version=settings.version)),
+        note=html.escape(note),
         routes="".join(f"<li>{html.escape(route)}</li>" for route in routes),
     )
 

@@ -1,7 +1,8 @@
-"""Puts the stand-in where a replica looks for SGLang."""
+"""Puts the stand-in where a replica looks for its engine."""
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import infra
@@ -10,15 +11,16 @@ MODULES = ("launch_server", "compile_deep_gemm")
 
 COMMAND = """\
 #!/bin/sh
-# Stand-in for SGLang {version}: it generates no real text, its times are modelled.
-PYTHONPATH={root} exec {python} -P -m infra.local.engine {version} "$@"
+# Stand-in for {engine} {version}: it generates no real text, its times are modelled.
+PYTHONPATH={root} exec {python} -P -m infra.local.engine {engine} {version} "$@"
 """
 REFUSAL = """\
 #!/bin/sh
-echo "The stand-in of a rehearsal takes the place of SGLang; a service on vLLM can be planned and" \
-    "deployed, and not rehearsed." >&2
+echo "A rehearsal has a stand-in for {engine} only where the image names its version: by" \
+    "{image}:TAG as its base, or by pip_install('{engine}==VERSION'), or uv's." >&2
 exit 127
 """
+IMAGES = {"sglang": "lmsysorg/sglang", "vllm": "vllm/vllm-openai"}
 PACKAGE = '''\
 """Stand-in for SGLang {version}: it generates no real text, its times are modelled."""
 
@@ -35,34 +37,40 @@ if __name__ == "__main__":
 '''
 
 
-def install(folder: Path, version: str) -> dict[str, str]:
+def install(folder: Path, versions: Mapping[str, str]) -> dict[str, str]:
     """
-    Write the command `sglang` and the package `sglang` of that version into the folder.
+    Write the commands `sglang` and `vllm` into the folder, and the package `sglang`.
+
+    Args:
+        folder: Where to; it is made.
+        versions: By ``sglang`` or ``vllm``, those that the image has; the other one's command says
+            that there is no stand-in for it.
 
     Returns:
         What to prepend: the folder for ``PATH`` and the one for ``PYTHONPATH``.
     """
     programs = folder.absolute() / "bin"
     modules = folder.absolute() / "python"
-    package = modules / "sglang"
     programs.mkdir(parents=True, exist_ok=True)
-    package.mkdir(parents=True, exist_ok=True)
+    modules.mkdir(exist_ok=True)
     # The engine gets a path of its own: what the replica imports must not reach into it.
     root = Path(infra.__file__).parent.parent
-    command = programs / "sglang"
-    words = {"version": version, "root": str(root), "python": sys.executable}
-    text = COMMAND.format(**{name: shlex.quote(word) for name, word in words.items()})
-    command.write_text(text, encoding="utf-8")
-    command.chmod(0o755)
-    (package / "__init__.py").write_text(PACKAGE.format(version=version), encoding="utf-8")
-    for name in MODULES:
-        module = MODULE.format(name=name, command=str(command))
-        (package / f"{name}.py").write_text(module, encoding="utf-8")
+    for engine, image in IMAGES.items():
+        command = programs / engine
+        version = versions.get(engine)
+        words = {"version": version or "", "root": str(root), "python": sys.executable}
+        quoted = {name: shlex.quote(word) for name, word in words.items()}
+        text = COMMAND if version else REFUSAL
+        command.write_text(text.format(engine=engine, image=image, **quoted), encoding="utf-8")
+        command.chmod(0o755)
+    if version := versions.get("sglang"):
+        _package(modules / "sglang", version, programs / "sglang")
     return {"PATH": str(programs), "PYTHONPATH": str(modules)}
 
 
-def refuse(folder: Path) -> None:
-    """Write the command `vllm` into the folder; all it does is to say that there is no stand-in."""
-    command = folder / "vllm"
-    command.write_text(REFUSAL, encoding="utf-8")
-    command.chmod(0o755)
+def _package(folder: Path, version: str, command: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").write_text(PACKAGE.format(version=version), encoding="utf-8")
+    for name in MODULES:
+        module = MODULE.format(name=name, command=str(command))
+        (folder / f"{name}.py").write_text(module, encoding="utf-8")

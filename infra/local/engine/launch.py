@@ -1,4 +1,4 @@
-"""From SGLang's command line to a running stand-in, or to argparse's complaint."""
+"""From an engine's command line to a running stand-in, or to argparse's complaint."""
 
 import argparse
 import asyncio
@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from infra.facts.flags import release
+from infra.facts.flags import Release, release
 from infra.local.engine.clock import SPEED, read_speed
 from infra.local.engine.compilation import compile_kernels
 from infra.local.engine.flags import Flags, at_least
-from infra.local.engine.settings import read_settings
+from infra.local.engine.settings import Settings, read_settings
+from infra.local.engine.vllm import VLLM
 
 SERVE = "serve"
 LAUNCH_SERVER = "sglang.launch_server"
@@ -23,11 +24,15 @@ NAMED = "0.5.11"
 POSITIONAL = "0.5.20"
 
 
-def launch(version: str, words: Sequence[str]) -> int:
-    """Run `sglang WORDS...`, or one of its modules by name; the exit code."""
+def launch(engine: str, version: str, words: Sequence[str]) -> int:
+    """Run `sglang WORDS...`, one of its modules by name, or `vllm WORDS...`; the exit code."""
+    return _vllm(version, words) if engine == "vllm" else _sglang(version, words)
+
+
+def _sglang(version: str, words: Sequence[str]) -> int:
     form, *arguments = words or [""]
     if form not in (LAUNCH_SERVER, COMPILE):
-        _check_subcommand(words)
+        _check_subcommand("sglang", (SERVE, "version"), words)
     if form == "version":
         print(f"sglang version: {version}")
         return 0
@@ -37,23 +42,51 @@ def launch(version: str, words: Sequence[str]) -> int:
     bare = bool(arguments) and not arguments[0].startswith("-")
     if form == SERVE and bare and at_least(known.version, POSITIONAL):
         arguments.insert(0, "--model-path")
-    if "-h" in arguments or "--help" in arguments:
-        print(_usage(program), *known.names(), sep="\n  ")
+    usage = f"{program} [-h] --model-path MODEL_PATH [...]"
+    settings, speed = _read("SGLang", known, program, usage, arguments)
+    if form == COMPILE:
+        return asyncio.run(compile_kernels(settings, speed))
+    return _serve(settings, speed)
+
+
+def _vllm(version: str, words: Sequence[str]) -> int:
+    known = release("vllm", version)
+    if words[:1] in (["-v"], ["--version"]):
+        print(known.version)
         return 0
+    _check_subcommand("vllm", (SERVE,), words)
+    arguments = [*words[1:]]
+    if arguments and not arguments[0].startswith("-"):
+        # It goes before a --model, wherever that stands.
+        arguments = [*arguments[1:], "--model", arguments[0]]
+    elif default := known.default("--model"):
+        arguments = ["--model", str(default), *arguments]
+    program = "vllm serve"
+    return _serve(*_read(VLLM, known, program, f"{program} [model_tag] [options]", arguments))
+
+
+def _read(
+    engine: str, known: Release, program: str, usage: str, arguments: Sequence[str]
+) -> tuple[Settings, float | None]:
+    """What is asked for, and at which speed; exit where there is nothing to run."""
+    if "-h" in arguments or "--help" in arguments:
+        print(f"usage: {usage}", *known.names(), sep="\n  ")
+        sys.exit(0)
     parsed = known.parse(arguments)
-    error = parsed.error
+    error, speed = parsed.error, None
     try:
         speed = read_speed(os.environ.get(SPEED, ""))
     except ValueError as problem:
         error = error or str(problem)
     if error is not None:
-        print(_usage(program), f"{program}: error: {error}", sep="\n", file=sys.stderr)
-        return 2
+        print(f"usage: {usage}", f"{program}: error: {error}", sep="\n", file=sys.stderr)
+        sys.exit(2)
     if known.notice:
         print(f"stand-in: {known.notice}", file=sys.stderr)
-    settings = read_settings(known.version, Flags(parsed.values), os.environ)
-    if form == COMPILE:
-        return asyncio.run(compile_kernels(settings, speed))
+    return read_settings(engine, known.version, Flags(parsed.values), os.environ), speed
+
+
+def _serve(settings: Settings, speed: float | None) -> int:
     # aiohttp is slow to load, so a refusal does without it; it reads all certificates at once,
     # which takes a third of its time, and nothing here talks TLS.
     os.environ["SSL_CERT_FILE"] = os.environ["SSL_CERT_DIR"] = os.devnull
@@ -62,11 +95,11 @@ def launch(version: str, words: Sequence[str]) -> int:
     return asyncio.run(serve(settings, speed))
 
 
-def _check_subcommand(words: Sequence[str]) -> None:
-    """Exit as SGLang does if the first word is none that it knows."""
-    parser = argparse.ArgumentParser(prog="sglang")
+def _check_subcommand(program: str, names: Sequence[str], words: Sequence[str]) -> None:
+    """Exit as the engine does if the first word is none that it knows."""
+    parser = argparse.ArgumentParser(prog=program)
     known = parser.add_subparsers(dest="subcommand", required=True)
-    for name in (SERVE, "version"):
+    for name in names:
         known.add_parser(name, add_help=False)
     parser.parse_args(words[:1])
 
@@ -78,10 +111,6 @@ def _program(form: str, version: str) -> str:
     if at_least(version, NAMED):
         return "sglang serve"
     return "launch_server.py" if form == LAUNCH_SERVER else "sglang"
-
-
-def _usage(program: str) -> str:
-    return f"usage: {program} [-h] --model-path MODEL_PATH [...]"
 
 
 def _without(flag: str | None, arguments: Sequence[str]) -> Iterator[str]:

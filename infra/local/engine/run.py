@@ -11,6 +11,8 @@ from infra.local.engine.clock import Clock
 from infra.local.engine.engine import Engine, State
 from infra.local.engine.server import Server
 from infra.local.engine.settings import Settings
+from infra.local.engine.vllm import VLLM
+from infra.local.engine.vllm_server import VllmServer
 
 
 async def serve(settings: Settings, speed: float | None) -> int:
@@ -20,7 +22,7 @@ async def serve(settings: Settings, speed: float | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     engine = Engine(settings, os.environ, Clock(speed))
-    server = Server(engine)
+    server = VllmServer(engine) if settings.engine == VLLM else Server(engine)
     # A client that goes away ends its handler, which drops the request.
     runner = web.AppRunner(
         server.app, access_log=None, handler_cancellation=True, shutdown_timeout=1

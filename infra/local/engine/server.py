@@ -1,14 +1,14 @@
-"""The HTTP endpoints of the stand-in."""
+"""The HTTP endpoints of the stand-in, as SGLang has them."""
 
 import contextlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
 from infra.local.engine import information
-from infra.local.engine.answers import DONE, SPEED, Chat, Completion, error, event
+from infra.local.engine.answers import DONE, SPEED, Answer, Chat, Completion, error, event
 from infra.local.engine.bodies import Ask, BadRequest, read_chat, read_completion
 from infra.local.engine.engine import Engine, State
 from infra.local.engine.scheduler import Request
@@ -41,27 +41,29 @@ class Server:
         self.app.on_response_prepare.append(self._tell_speed)
         self.active = 0
         self._engine = engine
-        self._key = flags.text("--api-key")
+        self._keys = flags.words("--api-key")
         self._interval = flags.number("--stream-interval") or 1
-        generation = engine.environ.get("SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION", "true")
-        self._quick_health = generation.lower() in FALSE
         self.app.add_routes(
             [
                 web.get("/health", self._health),
-                web.get("/health_generate", self._health),
                 web.get("/docs", self._docs),
                 web.get("/v1/models", self._models),
-                web.get("/v1/models/{model:.+}", self._model),
-                web.get("/server_info", self._server_info),
-                web.get("/get_server_info", self._server_info),
-                web.get("/model_info", self._model_info),
-                web.get("/get_model_info", self._model_info),
                 web.post("/v1/chat/completions", self._chat),
                 web.post("/v1/completions", self._completion),
+                *self._own_routes(),
             ]
         )
-        if flags.has("--enable-metrics"):
-            self.app.add_routes([web.get("/metrics", self._metrics)])
+
+    def _own_routes(self) -> Iterable[web.RouteDef]:
+        """Those that only this engine has."""
+        yield web.get("/health_generate", self._health)
+        yield web.get("/v1/models/{model:.+}", self._model)
+        yield web.get("/server_info", self._server_info)
+        yield web.get("/get_server_info", self._server_info)
+        yield web.get("/model_info", self._model_info)
+        yield web.get("/get_model_info", self._model_info)
+        if self._engine.settings.flags.has("--enable-metrics"):
+            yield web.get("/metrics", self._metrics)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -70,7 +72,9 @@ class Server:
         try:
             response = self._refusal(request) or await handler(request)
         except BadRequest as refused:
-            response = _json(error(str(refused)), 400)
+            response = _json(
+                self._error(str(refused), refused.status, refused.kind), refused.status
+            )
         except web.HTTPException as refused:
             response = _json({"detail": refused.reason}, refused.status)
         finally:
@@ -91,19 +95,31 @@ class Server:
             return None
         if self._engine.state is not State.READY:
             state = self._engine.state.name.lower()
-            return _json(error(f"The engine is {state}.", 503, "ServiceUnavailable"), 503)
-        if self._key is None:
+            problem = self._error(f"The engine is {state}.", 503, "ServiceUnavailable")
+            return _json(problem, 503)
+        if not self._is_guarded(request.path):
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = secrets.compare_digest(given.encode(), self._key.encode())
-        return None if right and scheme.lower() == "bearer" else _json(UNAUTHORIZED, 401)
+        right = [secrets.compare_digest(given.encode(), key.encode()) for key in self._keys]
+        return None if any(right) and scheme.lower() == "bearer" else _json(UNAUTHORIZED, 401)
+
+    def _is_guarded(self, _path: str) -> bool:
+        """Whether a caller needs a key."""
+        return bool(self._keys)
+
+    def _error(self, message: str, status: int, kind: str) -> Answer:
+        return error(message, status, kind)
 
     async def _health(self, request: web.Request) -> web.Response:
         engine = self._engine
-        quick = self._quick_health and request.path == "/health"
-        if engine.state is State.READY and not quick:
+        if engine.state is State.READY and not self._is_quick(request.path):
             await engine.clock.sleep(HEALTH_CHECK)
         return web.Response(status=200 if engine.state is State.READY else 503)
+
+    def _is_quick(self, path: str) -> bool:
+        """Whether this check of health generates no token."""
+        generation = self._engine.environ.get("SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION", "true")
+        return path == "/health" and generation.lower() in FALSE
 
     async def _docs(self, _request: web.Request) -> web.Response:
         routes = {
@@ -142,14 +158,22 @@ class Server:
     async def _answer(
         self, request: web.Request, read: Reader, form: type[Chat] | type[Completion]
     ) -> web.StreamResponse:
-        ask = read(await _body(request), self._engine.settings)
+        ask = self._checked(read(await _body(request), self._engine.settings))
         answer = form(ask)
         with self._engine.scheduler.serve(ask.prompt, ask.answer) as work:
             if ask.stream:
                 return await self._stream(request, answer, work)
             async for _ in work.follow():
                 pass
-            return _json(answer.whole(work.cached))
+            return _json(answer.whole(self._told(work.cached)))
+
+    def _checked(self, ask: Ask) -> Ask:
+        """What this engine makes of the model's name: nothing."""
+        return ask
+
+    def _told(self, cached: int) -> int:
+        """How many of the cached tokens it tells of: all."""
+        return cached
 
     async def _stream(
         self, request: web.Request, answer: Chat | Completion, work: Request
@@ -167,7 +191,7 @@ class Server:
                     await response.prepare(request)
                     chunks = [*answer.opening(), *chunks]
                 if last:
-                    chunks += answer.closing(work.cached)
+                    chunks += answer.closing(self._told(work.cached))
                 await response.write(b"".join(map(event, chunks)) + (DONE if last else b""))
                 sent = count
         return response

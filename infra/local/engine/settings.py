@@ -9,6 +9,7 @@ from infra.local.engine.drafting import speculation
 from infra.local.engine.flags import Flags
 from infra.local.engine.kernels import compiling, kernel_cache
 from infra.local.engine.time_model import GPUS, Gpu, TimeModel
+from infra.local.engine.vllm import VLLM, heeded
 from infra.local.engine.weights import Weights
 
 MAX_RUNNING = 2048
@@ -31,8 +32,9 @@ class Settings:
     One engine, before it starts.
 
     Attributes:
-        version: SGLang's.
-        flags: As given.
+        engine: What it stands for: ``SGLang`` or ``vLLM``.
+        version: The engine's.
+        flags: As given, or what vLLM's are to SGLang.
         model: The model's path.
         served_model: Its name in answers.
         times: The engine that is modelled.
@@ -43,6 +45,7 @@ class Settings:
         remarks: What was assumed, for the banner.
     """
 
+    engine: str
     version: str
     flags: Flags
     model: str
@@ -57,16 +60,20 @@ class Settings:
     remarks: tuple[str, ...]
 
 
-def read_settings(version: str, flags: Flags, environ: Mapping[str, str]) -> Settings:
+def read_settings(engine: str, version: str, flags: Flags, environ: Mapping[str, str]) -> Settings:
     """Everything that the stand-in heeds; the other flags are only checked."""
-    model = flags.text("--model-path", "--model") or ""
-    weights = Weights.of(model)
-    remarks = [] if weights.known else [f"the name {model!r} tells no size: taken as 8B"]
+    remarks = []
     words = environ.get("INFRA_SIMULATED_GPU", "")
     gpu = _gpu(words)
     if gpu is None:
         gpu = GPUS["H100"]
         remarks.append(f"INFRA_SIMULATED_GPU is {words!r}: taken as H100")
+    if engine == VLLM:
+        flags = heeded(version, flags, gpu)
+    model = flags.text("--model-path", "--model") or ""
+    weights = Weights.of(model)
+    if not weights.known:
+        remarks.append(f"the name {model!r} tells no size: taken as 8B")
     host = flags.text("--host") or "127.0.0.1"
     if host not in ("127.0.0.1", "localhost"):
         remarks.append(f"--host {host}: a stand-in listens on 127.0.0.1 only")
@@ -74,7 +81,7 @@ def read_settings(version: str, flags: Flags, environ: Mapping[str, str]) -> Set
     chunk, *largest = next(row[1:] for row in BY_MEMORY if gpu.memory / 2**20 < row[0])
     given_chunk = flags.number("--chunked-prefill-size")
     drafts = speculation(version, flags)
-    cache = kernel_cache(version, flags, weights, gpu, environ)
+    cache = None if engine == VLLM else kernel_cache(version, flags, weights, gpu, environ)
     times = TimeModel(
         gpu=gpu,
         tp=tp,
@@ -87,6 +94,7 @@ def read_settings(version: str, flags: Flags, environ: Mapping[str, str]) -> Set
     )
     running = MAX_RUNNING if drafts is None else SPECULATIVE_MAX_RUNNING
     return Settings(
+        engine=engine,
         version=version,
         flags=flags,
         model=model,

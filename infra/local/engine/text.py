@@ -14,7 +14,7 @@ REASONING = (
     " reasoning, at the pace of the engine that it stands for.\n"
 )
 ANSWER = (
-    "This is a stand-in for SGLang and not a language model: nobody has read the question, and"
+    "This is a stand-in for {engine} and not a language model: nobody has read the question, and"
     " these sentences are always the same. The prompt was counted as {count} tokens. The words"
     " come at the pace that a simple model of time expects of the real engine, so that routing,"
     " scaling and streaming can be rehearsed without a GPU. Deploy to Modal for a real answer."
@@ -39,16 +39,16 @@ def chat_tokens(messages: Sequence[Mapping[str, Any]], tools: object) -> list[st
 
 
 def answer_tokens(
-    count: int, limit: int | None, *, reasoning: bool, endless: bool
+    engine: str, count: int, limit: int | None, *, reasoning: bool, endless: bool
 ) -> tuple[list[str], int, bool]:
     """
-    What a prompt of that many tokens is answered.
+    What a prompt of that many tokens is answered in the place of an engine.
 
     Returns:
         The tokens, how many of them are reasoning, and whether the limit cuts them.
     """
     thought = tokens(REASONING) if reasoning else []
-    answer = tokens(ANSWER.format(count=count))
+    answer = tokens(ANSWER.format(engine=engine, count=count))
     if limit is None or (not endless and len(thought) + len(answer) <= limit):
         return thought + answer, len(thought), False
     cut = list(islice(chain(thought, cycle([*answer, " "])), limit))

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra-dev",
     tags={
-        "infra-manifest": "94411ef5cec9e45948d431c95448aea747254797",
+        "infra-manifest": "f7ca5ff837e59b95d1bf559e3aa83d2692bc393c",
         "infra-stack": "dev",
     },
 )
@@ -199,7 +199,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return
@@ -409,7 +409,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

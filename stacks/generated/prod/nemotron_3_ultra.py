@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "nemotron-3-ultra",
     tags={
-        "infra-manifest": "9c6b457588ba506d3f525d52f13d6e2b03cab6bb",
+        "infra-manifest": "0b82ddc301e8a255d3e278ed8f61fe5eed7a0f21",
         "infra-stack": "prod",
     },
 )
@@ -199,7 +199,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return
@@ -409,7 +409,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-nemotron-inference",
     tags={
-        "infra-manifest": "ddad2b2445a4c1854715584fac2c52ad523a1559",
+        "infra-manifest": "da41b65fbb2e1b91ecd5e86d02f0b2c3ecdddb8c",
         "infra-stack": "seed-000",
     },
 )
@@ -202,7 +202,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return
@@ -407,7 +407,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

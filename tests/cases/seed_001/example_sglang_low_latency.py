@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "example-sglang-low-latency",
     tags={
-        "infra-manifest": "1b0d59d6b4452add2ecb23650b676ba125216edb",
+        "infra-manifest": "b36002d1d42eb6a8b8b3a579189dbf85227c009f",
         "infra-stack": "seed-001",
     },
 )
@@ -211,7 +211,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return
@@ -414,7 +414,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

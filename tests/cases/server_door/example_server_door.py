@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-server-door",
     tags={
-        "infra-manifest": "636fbbc1efbc80e49fcbfab7388b7a2de3074582",
+        "infra-manifest": "0d3c0753c863ba2d222436d3bd56edc8388ef3e7",
         "infra-stack": "server-door",
     },
 )
@@ -325,7 +325,7 @@ def wait_ready(
     while (remaining := deadline - time.monotonic()) > 0:
         check_running(process, last_lines)
         try:
-            # SGLang's own health check gives up after 20 s.
+            # Some engines generate a token for this, and give up after 20 s.
             status, body = ask_engine(url, min(20, remaining))
             if status == 200:
                 return
@@ -562,7 +562,9 @@ def read_event(data: str) -> tuple[str, str | None]:
         raise RuntimeError(f"the engine failed within its answer: {event['error']}")
     choice = (event.get("choices") or [{}])[0]
     delta = choice.get("delta") or {}
-    text = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
+    # Engines call what the model thinks one or the other.
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    text = thought + (delta.get("content") or "")
     finish_reason = choice.get("finish_reason")
     if finish_reason == "abort":
         # Engines end the requests that they drop with this word, as if complete.

@@ -1,0 +1,84 @@
+"""What a vLLM's flags are to the stand-in, in the words that it knows: SGLang's."""
+
+import json
+import re
+from typing import Any
+
+from infra.facts.flags import release
+from infra.facts.plain import Value
+from infra.local.engine.flags import Flags
+from infra.local.engine.time_model import Gpu
+
+VLLM = "vLLM"
+
+SAME = (
+    *("--model", "--served-model-name", "--host", "--port", "--api-key", "--tensor-parallel-size"),
+    *("--kv-cache-dtype", "--reasoning-parser", "--stream-interval"),
+    "--enable-prompt-tokens-details",
+)
+# By memory in GiB: the requests that run at once, the prompt tokens of one pass; an A100 counts as
+# small. Of the CUDA graphs the largest, in tokens (vllm/engine/arg_utils.py, vllm/config/vllm.py of
+# vLLM 0.33.0; others differ a little).
+BY_MEMORY = ((160, 1024, 16384), (70, 1024, 8192), (0, 256, 2048))
+A100 = 80  # its compute capability
+BLACKWELL = (100, 103)
+ALGORITHMS = {"draft_model": "STANDALONE"}
+SUFFIXED = re.compile(r"([\d.]+)([kKmMgGtT])")
+POWERS = "kmgt"
+
+
+def heeded(version: str, flags: Flags, gpu: Gpu) -> Flags:
+    """The flags that have an effect, with vLLM's defaults where they differ from SGLang's."""
+    memory = 0 if gpu.capability == A100 else gpu.memory / 2**30
+    running, chunk = next(row[1:] for row in BY_MEMORY if memory >= row[0])
+    running = _number(flags, "--max-num-seqs") or running
+    drafts = _speculation(flags.text("--speculative-config"))
+    each = drafts.get("--speculative-num-draft-tokens") or 1
+    graphs = [int(size) for size in flags.words("--cudagraph-capture-sizes")]
+    graph = _number(flags, "--max-cudagraph-capture-size") or max(graphs, default=0)
+    graph = graph or min(2 * running * each, 1024 if gpu.capability in BLACKWELL else 512)
+    share = release("vllm", version).default("--gpu-memory-utilization")
+    values: dict[str, Value | int | None] = {
+        "--port": "8000",
+        **{name: flags.values[name] for name in SAME if name in flags.values},
+        "--max-running-requests": running,
+        "--chunked-prefill-size": _number(flags, "--max-num-batched-tokens") or chunk,
+        "--context-length": _number(flags, "--max-model-len"),
+        "--mem-fraction-static": flags.text("--gpu-memory-utilization") or str(share),
+        "--cuda-graph-max-bs": max(graph // each, 1),
+        "--disable-cuda-graph": flags.has("--enforce-eager"),
+        "--disable-radix-cache": flags.values.get("--enable-prefix-caching") is False,
+        "--skip-server-warmup": True,
+        **drafts,
+    }
+    return Flags(
+        {
+            name: value if isinstance(value, str | bool | list) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+    )
+
+
+def _speculation(word: str | None) -> dict[str, Any]:
+    config: Any = json.loads(word or "{}")
+    if not isinstance(config, dict) or not config:
+        return {}
+    method = str(config.get("method") or "draft_model")
+    count, model = config.get("num_speculative_tokens"), config.get("model")
+    steps = count if isinstance(count, int) else None
+    return {
+        "--speculative-algorithm": "NEXTN" if "mtp" in method else ALGORITHMS.get(method, method),
+        "--speculative-draft-model-path": model if isinstance(model, str) else None,
+        "--speculative-num-steps": steps,
+        "--speculative-num-draft-tokens": None if steps is None else steps + 1,
+    }
+
+
+def _number(flags: Flags, name: str) -> int | None:
+    """``8k`` is 8000 and ``8K`` is 8192; None: nothing is said, or to find it out."""
+    word = (flags.text(name) or "auto").strip()
+    if match := SUFFIXED.fullmatch(word):
+        base = 1000 if match[2].islower() else 1024
+        return int(float(match[1]) * base ** (POWERS.index(match[2].lower()) + 1))
+    return None if word.lower() in ("auto", "-1") else int(word)
