@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Self
 
 import attrs
@@ -11,7 +12,14 @@ from infra.resources import ImageStep, several
 
 VERSION = re.compile(r"v?(\d+\.\d+\.\d+(?:\.?post\d+)?)")
 SERVING = "vllm/vllm-openai"  # its entry point is `vllm serve`
+SGLANG_IMAGE = "lmsysorg/sglang"
 PINNED = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)(?:\+\w+)?")
+# A package as pip is told of it: from a repository, perhaps at a tag; or its name, then what is
+# asked of its version.
+SOURCE = r"(?:git\+|-e\s+|clone\s+)\S*{}(?:\.git)?(?:@v?([\w.]+))?"
+ASKED = r"(?<![\w./-]){}(?:\[[\w,-]+\])?\s*(==|>=|~=|@)\s*v?([^\s,;+\"']+)"
+UPGRADE = r"(?:--upgrade|-U)\s(?:.*\s)?{}(?![\w-])"
+HOSTS = ("docker.io/", "index.docker.io/", "registry-1.docker.io/")
 
 
 def packages(steps: Iterable[ImageStep]) -> tuple[str, ...]:
@@ -28,18 +36,55 @@ def packages(steps: Iterable[ImageStep]) -> tuple[str, ...]:
 
 def engine_version(steps: Sequence[ImageStep], package: str) -> str | None:
     """
-    The version of a package in an image: the one that pip installs, else the base image's.
+    The version of a package in an image: the one that is installed last, else the base image's.
 
     The tag of a base image is that of the package only if its name says so; `nvidia/cuda:12.8.0`
-    has no SGLang in it.
+    has no SGLang in it. None as well where what is installed is the newest, or a branch.
     """
-    for word in packages(steps):
-        if (pinned := PINNED.fullmatch(word)) and pinned[1] == package:
-            return pinned[2]
     base = steps[0].args[0] if steps and steps[0].args else ""
     name, _, tag = str(base).partition("@")[0].rpartition(":")
     found = VERSION.match(tag) if package in name else None
-    return found[1] if found else None
+    version = found[1] if found else None
+    for step in steps:
+        for text in _installs(step):
+            if package in text:
+                version = _installed(text, package, version)
+    return version
+
+
+@cache  # most services of a stack have one
+def repository(tag: str) -> str:
+    """A base image's name, without a tag, a digest, or the registry that is meant anyway."""
+    name = tag.partition("@")[0]
+    name = name[: name.rindex(":")] if ":" in name.rpartition("/")[2] else name
+    host = next(filter(name.startswith, HOSTS), "")
+    return name.removeprefix(host)
+
+
+def _installs(step: ImageStep) -> Iterable[str]:
+    """The words of a step that install Python packages."""
+    if step.method in ("run_commands", "dockerfile_commands"):
+        return (word for word in step.args if isinstance(word, str) and "install" in word)
+    return packages((step,))
+
+
+def _installed(text: str, package: str, before: str | None) -> str | None:
+    """The version of a package behind an installation, which leaves alone what is new enough."""
+    name = re.escape(package)
+    if source := re.search(SOURCE.format(name), text):
+        found = VERSION.fullmatch(source[1] or "")
+        return found[1] if found else None
+    if asked := re.search(ASKED.format(name), text):
+        sign, version = asked.groups()
+        if sign == "==":
+            return version if version[:1].isdigit() else None
+        is_new = sign != "@" and before is not None and _numbers(before) >= _numbers(version)
+        return before if is_new else None
+    return None if re.search(UPGRADE.format(name), text) else before
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 @attrs.frozen

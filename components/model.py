@@ -31,7 +31,8 @@ class Model:
         revision: A commit of that repository. None, the default, follows its main branch: what
             is served then changes without a deployment.
         facts: Its figures, for the estimates and rules of a plan: ``ModelFacts(...)``, or the path
-            of its ``config.json``, relative to the folder that infra is run in. A figure that is
+            of its ``config.json``, relative to the folder that infra is run in, or both:
+            ``ModelFacts(weight_bytes=..., config="models/qwen3.json")``. A figure that is
             not given is taken from what `infra model pull` has fetched, the local cache of the
             Hub, or what comes with infra.
     """

@@ -280,6 +280,7 @@ class InferenceService:
 
     def _facts(self) -> ServiceFacts:
         gpu, count = self._gpus()[0]
+        others = (each for each in self._models() if each.name != self.model.name)
         return ServiceFacts(
             name=self.name,
             model=self.model.name,
@@ -289,6 +290,7 @@ class InferenceService:
             engine_version=self.engine.version(self.image.steps),
             target_inputs=self.routing.target_inputs,
             engine=self.engine,
+            draft=next(((each.name, each.revision) for each in others), None),
         )
 
     def _gpus(self) -> list[tuple[str, int]]:

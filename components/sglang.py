@@ -30,13 +30,13 @@ CACHES = {
 
 # The kernels that `sglang.compile_deep_gemm` compiles depend on the shapes of the weights (model,
 # quantisation, parallelism) and on the largest batch (chunked prefill); the rest of the command
-# line does not matter to it.
+# line does not matter to it. Each with its other names, which all releases have.
 DEEP_GEMM_FLAGS = (
-    "--model-path",
+    *("--model-path", "--model"),
     "--revision",
-    "--tp-size",
-    "--ep-size",
-    "--dp-size",
+    *("--tp-size", "--tensor-parallel-size"),
+    *("--ep-size", "--expert-parallel-size", "--ep"),
+    *("--dp-size", "--data-parallel-size"),
     "--enable-dp-attention",
     "--quantization",
     "--chunked-prefill-size",

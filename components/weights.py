@@ -21,8 +21,9 @@ class WeightCache:
         secret: Name of a Modal Secret that holds `HF_TOKEN`, or None for public models.
         high_performance: Sets `HF_XET_HIGH_PERFORMANCE`, which lets downloads use the whole
             network (https://huggingface.co/docs/hub/en/models-downloading#faster-downloads).
-        download_at_build: Download the model while the image is built and not in the first
-            container, with `hf download` from the image's huggingface-hub (0.34 or newer).
+        download_at_build: Download the model and its draft model while the image is built and not
+            in the first container, with `hf download` from the image's huggingface-hub (0.34 or
+            newer).
     """
 
     volume: str = attrs.field(
@@ -46,15 +47,20 @@ class WeightCache:
         env = {"HF_HUB_CACHE": self.mount_path}
         if self.high_performance:
             env["HF_XET_HIGH_PERFORMANCE"] = "1"
-        revision = () if service.revision is None else ("--revision", service.revision)
-        download = BuildCommand(
-            command=("hf", "download", service.model, *revision),
-            comment="download the weights into the Volume before the first container needs them",
+        models = [(service.model, service.revision), *([service.draft] if service.draft else [])]
+        downloads = tuple(
+            BuildCommand(
+                command=("hf", "download", name, *(("--revision", revision) if revision else ())),
+                comment="download the weights into the Volume before the first container needs "
+                "them",
+            )
+            for name, revision in models
+            if not name.startswith("/")
         )
         return Contribution(
             env=env,
             env_comment="the Hub's cache is the Volume",
             mounts=(Mount(path=self.mount_path, volume=Volume(name=self.volume)),),
             secrets=(self.secret,) if self.secret else (),
-            builds=(download,) if self.download_at_build else (),
+            builds=downloads if self.download_at_build else (),
         )

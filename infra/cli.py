@@ -1,5 +1,6 @@
 """The command line: finds the command, and turns what it raises into text with an exit code."""
 
+import errno
 import gc
 import importlib
 import sys
@@ -94,6 +95,11 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.params["traceback"] or _nobody_reads(error):
                 raise  # click ends quietly where nobody reads
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise InfraError(
+                    f"{error.filename or 'the output'}: can't be written ({error.strerror}); "
+                    "free some space, and run the same command again"
+                ) from error
             raise InfraError(
                 f"{type(error).__name__}: {error}\n"
                 "This is a mistake in infra itself. Run the same command as `infra --traceback "

@@ -214,8 +214,7 @@ def _image(
     for step in rest:
         yield _step("image", step)
     for build in image.builds:
-        given = {each.flag: each for each in service.arguments}
-        copied = [given[flag] for flag in build.engine_flags if flag in given]
+        copied = build.copied(service.arguments)
         bare = [attrs.evolve(argument, comment="") for argument in copied]
         yield statement(
             "image",

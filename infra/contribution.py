@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import attrs
 
 from infra.errors import Conflicts
+from infra.masking import masked_value
 from infra.resources import Argument, BuildCommand, ImageStep, Mount, Pairs, pairs
 
 
@@ -23,6 +24,7 @@ class ServiceFacts(NamedTuple):
         engine_version: The engine's version as the image names it, such as ``0.5.11``, or None.
         target_inputs: Requests per container that the autoscaler aims at, or None.
         engine: The engine as the stack gives it; a part asks it for its spelling of things.
+        draft: The repository of a draft model and its commit; None: there is none beside the model.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ServiceFacts(NamedTuple):
     engine_version: str | None
     target_inputs: int | None
     engine: Any
+    draft: tuple[str, str | None] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -149,8 +152,9 @@ class _Once:
             return True
         before, first = self.seen[key]
         if before != value:
+            one, other = masked_value(key, before), masked_value(key, value)
             self.problems.append(
-                f"{self.where}: {self.kind} {key} is set by {first} ({before!r}) and by {label} "
-                f"({value!r}); one value is allowed; take one of them out"
+                f"{self.where}: {self.kind} {key} is set by {first} ({one!r}) and by {label} "
+                f"({other!r}); one value is allowed; take one of them out"
             )
         return False

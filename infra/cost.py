@@ -1,6 +1,6 @@
 """A plan and what is deployed in, what that costs before and after out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -117,6 +117,19 @@ class Cost:
         """The same once the plan is carried out."""
         return _total(each.after for each in self.services)
 
+    @property
+    def raises(self) -> bool:
+        """Whether what always runs comes to cost more, or that can't be ruled out."""
+        changed = [
+            each
+            for each in self.services
+            if each.before != each.after
+            and (_floor(each.after) is None or _floor(each.after) != _floor(each.before))
+        ]
+        before = _total(each.before for each in changed) or NOTHING
+        after = _total(each.after for each in changed)
+        return bool(changed) and (after is None or after.high > before.high)
+
 
 def cost(plan: Plan, live: Live) -> Cost:
     """
@@ -161,23 +174,56 @@ def price(configuration: Mapping[str, Any], rates: Rates) -> Price:
     )
 
 
-def limited(plan: Plan, live: Live, limit: float | None) -> Plan:
+def together(costs: Sequence[Cost]) -> Cost:
+    """What one plan or more cost, as of one stack."""
+    services = tuple(service for each in costs for service in each.services)
+    return Cost(rates=costs[0].rates, services=services)
+
+
+def limited(
+    plans: Sequence[tuple[Plan, Live]], limit: float | None
+) -> tuple[tuple[Plan, ...], str]:
     """
-    The plan, with an obstacle where it would leave a floor above the limit, or one not known.
+    Plans that would raise the floor above a limit get an obstacle; others, at the most a note.
+
+    A plan that leaves the floor as it is, or lowers it, is the way out of what is above the limit.
 
     Args:
-        plan: What would be done; if that is nothing, there is nothing to stop.
-        live: What is deployed.
+        plans: One or more, each with what is deployed; the sum of their floors counts.
         limit: USD per month; None: there is none.
+
+    Returns:
+        The plans, and the note, or an empty one.
     """
-    if limit is None or plan.is_empty():
-        return plan
-    obstacle = _over(cost(plan, live), plan.stack, limit)
-    return attrs.evolve(plan, obstacles=(*plan.obstacles, obstacle)) if obstacle else plan
+    made = tuple(plan for plan, _ in plans)
+    if limit is None or all(plan.is_empty() for plan in made):
+        return made, ""
+    costs = [cost(plan, live) for plan, live in plans]
+    found = together(costs)
+    over = _over(found, [plan.stack for plan in made], limit)
+    if not over or not found.raises:
+        note = f"Note: {over}; this does not raise it, so it is not stopped" if over else ""
+        return made, note
+    advice = (
+        "ask for other GPUs, set min_containers=0, or leave the limit out"
+        if found.floor_after is None
+        else "lower min_containers, take smaller GPUs, or raise the limit"
+    )
+    stopped = (
+        attrs.evolve(plan, obstacles=(*plan.obstacles, f"{over}; {advice}"))
+        if price.raises
+        else plan
+        for plan, price in zip(made, costs, strict=True)
+    )
+    return tuple(stopped), ""
 
 
-def _over(found: Cost, stack: str, limit: float) -> str | None:
+def _over(found: Cost, stacks: Sequence[str], limit: float) -> str:
+    """What is so and what is allowed, where the floor is above the limit or not known."""
     floor = found.floor_after
+    where, whose = f"stack.{stacks[0]}", "the monthly floor"
+    if len(stacks) > 1:
+        where, whose = f"stacks {', '.join(stacks)}", "their monthly floor together"
     allowed = f"--max-monthly-floor allows {limit:,.2f}".removesuffix(".00")
     if floor is None:
         unknown = [
@@ -186,17 +232,11 @@ def _over(found: Cost, stack: str, limit: float) -> str | None:
             if each.after and each.after.floor is None
         ]
         return (
-            f"stack.{stack}: the monthly floor after this apply is not known, since no price is "
-            f"of {', '.join(unknown)}; {allowed} USD; ask for other GPUs, set min_containers=0, or "
-            "leave the limit out"
+            f"{where}: {whose} after this apply is not known, since no price is known of "
+            f"{', '.join(unknown)}; {allowed} USD"
         )
     month = round(floor.per_month().high)  # as the plan shows it
-    if month <= limit:
-        return None
-    return (
-        f"stack.{stack}: {month:,} USD is the monthly floor after this apply; {allowed}; lower "
-        "min_containers, take smaller GPUs, or raise the limit"
-    )
+    return f"{where}: {month:,} USD is {whose} after this apply; {allowed}" if month > limit else ""
 
 
 def _app(app: AppPlan, live: Live, rates: Rates) -> Iterator[ServiceCost]:
@@ -216,10 +256,14 @@ def _app(app: AppPlan, live: Live, rates: Rates) -> Iterator[ServiceCost]:
         )
 
 
+def _floor(price: Price | None) -> Range | None:
+    return price.floor if price else NOTHING
+
+
 def _total(prices: Iterable[Price | None]) -> Range | None:
     total = NOTHING
     for each in prices:
-        floor = each.floor if each else NOTHING
+        floor = _floor(each)
         if floor is None:
             return None
         total += floor

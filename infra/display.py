@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from infra.cost import cost
+from infra.cost import cost, together
 from infra.diff import Action, Change, FieldChange
-from infra.display_cost import cost_text, floor_text
+from infra.display_cost import cost_text, floor_month_text, floor_text
 from infra.display_findings import findings_text
 from infra.display_state import deployment_text, outputs_text, where_text
 from infra.drift import Drift
 from infra.generated import unified_diff
 from infra.live import Live
 from infra.plan import Plan
-from infra.text import Style, ago, plain, table, value_text
+from infra.text import NARROWEST, Style, ago, plain, table, value_text, wrapped
 from infra.tiers import REPLACE, gravest
 
 COLOURS = {
@@ -21,7 +21,6 @@ COLOURS = {
     Action.CREATE: "green",
     Action.FORGET: "cyan",
 }
-LONG = 4  # from so many changes on, a plan ends with the list of them
 
 
 def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
@@ -37,9 +36,7 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
     details = []
     if not plan.is_empty():
         details = [_legend(plan, style), *(_change(change, style) for change in plan.changes())]
-    if len(details) > LONG:
-        details.append(_list(plan, style))
-    blocks = [_header(plan, live, now), *drift_blocks(plan.drift(), now, style), *details]
+    blocks = [_header(plan, live, now, style), *drift_blocks(plan.drift(), now, style), *details]
     if plan.estimates:
         from infra.display_estimates import estimates_text
 
@@ -50,8 +47,11 @@ def plan_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
 
 
 def list_text(plan: Plan, live: Live, now: float, style: Style = plain) -> str:
-    """The plan without its details: for whoever has seen them, and for the end of a long log."""
-    blocks = [_header(plan, live, now), *([_list(plan, style)] if not plan.is_empty() else [])]
+    """The plan without its details, for whoever has seen them."""
+    blocks = [
+        _header(plan, live, now, style),
+        *([_list(plan, style)] if not plan.is_empty() else []),
+    ]
     price = floor_text(cost(plan, live), style)
     return "\n\n".join([*blocks, *_ending(plan, price, style, reasons=False)])
 
@@ -66,7 +66,8 @@ def drift_blocks(drift: Iterable[Drift], now: float, style: Style = plain) -> li
 
 def _ending(plan: Plan, price: str, style: Style, *, reasons: bool) -> list[str]:
     findings = findings_text(plan, style, reasons=reasons)
-    blocks = [*_cycled(plan), *_left_out(plan), price, findings]
+    notes = (wrapped(each, style.width, 2) for each in (*_cycled(plan), *_left_out(plan)))
+    blocks = [*notes, price, findings]
     return [*filter(None, blocks), *_obstacles(plan, style), summary(plan, style)]
 
 
@@ -83,7 +84,7 @@ def _drift(drift: Drift, now: float, style: Style) -> str:
     width = max((len(field.path) for field in drift.fields), default=0)
     lines = [style(f"  # {drift.address} {drift.what}{by}{at}", "bold")]
     lines += [
-        f"      {style('~', 'yellow')} {field.path.ljust(width)}  {_arrow(field)}"
+        _field("~", "yellow", field.path.ljust(width), _arrow(field), style)
         for field in drift.fields
     ]
     return "\n".join(lines)
@@ -157,25 +158,42 @@ def drift_text(
     """What was changed outside of infra, and what can be done about it."""
     if not drift:
         return "\n\n".join(
-            [_header(plan, live, now), "No drift. What is deployed is as infra left it."]
+            [_header(plan, live, now, style), "No drift. What is deployed is as infra left it."]
         )
-    advice = (
-        f"`infra apply {plan.stack_file}` brings back what the stack file says; to keep a change, "
-        "write it there."
+    target = " --target local" if plan.target == "local" else ""
+    target += f" --env {plan.environment}" if plan.environment else ""
+    advice = wrapped(
+        f"`infra apply {plan.stack_file}{target}` brings back what the stack file says; to keep a "
+        "change, write it there.",
+        style.width,
     )
-    return "\n\n".join([_header(plan, live, now), *drift_blocks(drift, now, style), advice])
+    return "\n\n".join([_header(plan, live, now, style), *drift_blocks(drift, now, style), advice])
 
 
-def plans_table(plans: Sequence[Plan], failures: Sequence[str]) -> str:
-    """Several stacks, a line each."""
-    rows: list[tuple[str, ...]] = [("STACK", "ADD", "CHANGE", "DESTROY", "DRIFT", "RESULT")]
-    for plan in plans:
+def plans_table(
+    plans: Sequence[tuple[Plan, Live]], failures: Sequence[str], style: Style = plain
+) -> str:
+    """
+    Several stacks, a line each, and what always runs in all of them.
+
+    Args:
+        plans: Each with what it was made from.
+        failures: The files of which there is no plan.
+        style: The width, or none.
+    """
+    head = ("STACK", "ADD", "CHANGE", "DESTROY", "DRIFT", "FLOOR USD/MONTH", "RESULT")
+    rows: list[tuple[str, ...]] = [head]
+    prices = [cost(plan, live) for plan, live in plans]
+    for (plan, _), price in zip(plans, prices, strict=True):
         counts = plan.counts()
         result = "can't be applied" if plan.obstacles else plan_result(plan)
         numbers = (str(counts[each]) for each in ("add", "change", "destroy"))
-        rows.append((plan.stack_file, *numbers, str(len([*plan.drift()])), result))
-    rows += [(name, "-", "-", "-", "-", "error") for name in failures]
-    return table(rows)
+        drift = str(len([*plan.drift()]))
+        rows.append((plan.stack_file, *numbers, drift, floor_month_text(price), result))
+    rows += [(name, *"----", "-", "error") for name in failures]
+    if len(prices) > 1:
+        rows.append(("total", "", "", "", "", floor_month_text(together(prices)), ""))
+    return table(rows, style.width)
 
 
 def plan_result(plan: Plan) -> str:
@@ -187,11 +205,11 @@ def plan_result(plan: Plan) -> str:
     return gravest(app.tier for app in plan.apps) or "changes"
 
 
-def _header(plan: Plan, live: Live, now: float) -> str:
+def _header(plan: Plan, live: Live, now: float, style: Style) -> str:
     lines = [where_text(plan.stack, live)]
     for app in plan.apps:
         lines.append(f"App {app.app}: {deployment_text(live.deployments.get(app.app), now)}")
-    return "\n".join(lines)
+    return "\n".join(wrapped(line, style.width, 2) for line in lines)
 
 
 def _left_out(plan: Plan) -> list[str]:
@@ -204,7 +222,8 @@ def _obstacles(plan: Plan, style: Style) -> list[str]:
     if not plan.obstacles:
         return []
     head = style("Error: this plan can't be applied", "red")
-    return ["\n".join([head, *(f"  - {each}" for each in plan.obstacles)])]
+    items = (wrapped(f"  - {each}", style.width, 4) for each in plan.obstacles)
+    return ["\n".join([head, *items])]
 
 
 def _legend(plan: Plan, style: Style) -> str:
@@ -229,7 +248,9 @@ def _change(change: Change, style: Style) -> str:
     colour = COLOURS[change.action]
     lines = [style(f"  # {change.address} {change.action.sentence}", "bold")]
     reason = f"  # {change.reason}" if change.reason else ""
-    lines.append(f"{style(change.action.symbol.rjust(3), colour)} {change.address}{reason}")
+    symbol = change.action.symbol.rjust(3)
+    line = wrapped(f"{symbol} {change.address}{reason}", style.width, 6)
+    lines.append(f"{style(symbol, colour)}{line[len(symbol) :]}")
     if change.action not in (Action.DELETE, Action.FORGET):
         lines += _fields(change, style)
     return "\n".join(lines)
@@ -239,13 +260,24 @@ def _fields(change: Change, style: Style) -> Iterator[str]:
     width = max((len(field.path) for field in change.fields), default=0)
     for field in change.fields:
         if field.before is None:
-            symbol, text = style("+", "green"), value_text(field.after)
+            symbol, colour, text = "+", "green", value_text(field.after)
         elif field.after is None:
-            symbol, text = style("-", "red"), _arrow(field)
+            symbol, colour, text = "-", "red", _arrow(field)
         else:
-            symbol, text = style("~", "yellow"), _arrow(field)
-        notes = ", ".join(_notes(field, change))
-        yield f"      {symbol} {field.path.ljust(width)}  {text}{f'  # {notes}' if notes else ''}"
+            symbol, colour, text = "~", "yellow", _arrow(field)
+        if notes := ", ".join(_notes(field, change)):
+            text += f"  # {notes}"
+        yield _field(symbol, colour, field.path.ljust(width), text, style)
+
+
+def _field(symbol: str, colour: str, path: str, text: str, style: Style) -> str:
+    line, width = f"      {symbol} {path}  {text}", style.width
+    hanging = len(line) - len(text)
+    longest = max(map(len, text.split()), default=0)
+    if width and len(line) > width and width - hanging < max(NARROWEST, longest):
+        line, hanging = f"      {symbol} {path.rstrip()}  {text}", 10
+    line = wrapped(line, width, hanging)
+    return f"      {style(symbol, colour)}{line[7:]}"
 
 
 def _notes(field: FieldChange, change: Change) -> Iterator[str]:

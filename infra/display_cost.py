@@ -1,9 +1,10 @@
 """What a plan costs in, its text for people out."""
 
 from collections.abc import Callable
+from textwrap import indent
 
 from infra.cost import Cost, Price, Range, ServiceCost
-from infra.text import Style, plain, table
+from infra.text import Style, plain, table_rows, wrapped
 
 UNKNOWN = "price not known"
 UNLIMITED = "no ceiling"
@@ -23,15 +24,16 @@ def cost_text(found: Cost, style: Style = plain) -> str:
     if len(found.services) > 1:
         others = f" (and {rest} that {'stays' if rest == 1 else 'stay'})" if rest else ""
         rows.append((f"total{others}", floor_figures(found), "", ""))
-    head, *lines = table(rows).split("\n")
-    title = style(f"Cost in USD per hour (per month), {found.rates.source}", "bold")
+    shown = table_rows(rows, style.within(2).width, has_head=True)
+    head, *lines = (indent(row, "  ") for row in shown)
+    title = wrapped(f"Cost in USD per hour (per month), {found.rates.source}", style.width, 4)
+    title = style(title, "bold")
     floors = [found.floor_before != found.floor_after] if len(found.services) > 1 else []
     marks = [_floor_of(each.before) != _floor_of(each.after) for each in changed] + floors
-    shown = [
-        style(f"  {line}", "yellow") if marked else f"  {line}"
-        for line, marked in zip(lines, marks, strict=True)
+    lines = [
+        style(line, "yellow") if marked else line for line, marked in zip(lines, marks, strict=True)
     ]
-    return "\n".join([title, f"  {head}", *shown])
+    return "\n".join(filter(None, [title, head, *lines]))
 
 
 def floor_text(found: Cost, style: Style = plain) -> str:
@@ -40,6 +42,7 @@ def floor_text(found: Cost, style: Style = plain) -> str:
         return ""
     colour = "yellow" if found.floor_before != found.floor_after else ""
     text = f"Floor in USD per hour (per month): {floor_figures(found)}, {found.rates.source}"
+    text = wrapped(text, style.width, 4)
     return style(text, colour) if colour else text
 
 

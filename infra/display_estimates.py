@@ -1,13 +1,18 @@
 """What is expected of services in, its text for people out."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from textwrap import indent
 
+from infra.diff import FieldChange
 from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit
 from infra.figures import duration, gigabytes
 from infra.plan import Plan
-from infra.text import Style, plain, table
+from infra.text import Style, plain, table_rows, wrapped
 
 UNKNOWN = "not known"
+WITHOUT = "without what is not known"
+QUOTED = re.compile(r"[\"']([^\"']*)[\"']")  # the words of an image's step
 
 
 def estimates_text(plan: Plan, style: Style = plain) -> str:
@@ -18,6 +23,18 @@ def estimates_text(plan: Plan, style: Style = plain) -> str:
 def seconds_text(seconds: tuple[float, float] | None) -> str:
     """From the fast to the slow end."""
     return UNKNOWN if seconds is None else duration(seconds)
+
+
+def start_seconds(start: ColdStart) -> tuple[float, float] | None:
+    """What each start takes in all, as far as that is known; None: not even the weights are."""
+    if start.load_seconds is None or start.other_seconds is None:
+        return None
+    compiled = (each.seconds for each in _always(start))
+    return _sum([start.load_seconds, (start.other_seconds,) * 2, *compiled])
+
+
+def _always(start: ColdStart) -> list[Kernels]:
+    return [each for each in start.kernels if each.state == "compiled in every container"]
 
 
 def _estimate(plan: Plan, estimate: Estimate, style: Style) -> str:
@@ -32,9 +49,11 @@ def _estimate(plan: Plan, estimate: Estimate, style: Style) -> str:
         rows += _start_rows(plan, estimate.service, estimate.start)
         notes += estimate.start.notes
     if not rows:
-        return style(f"{title}: nothing is known", "bold")
-    lines = [*table(rows).split("\n"), *notes]
-    return "\n".join([style(title, "bold"), *(f"  {line}" for line in lines)])
+        return style(wrapped(f"{title}: nothing is known", style.width, 4), "bold")
+    inner = style.within(2).width
+    lines = [*table_rows(rows, inner), *(wrapped(note, inner, 2) for note in notes)]
+    title = wrapped(title, style.width, 4)
+    return "\n".join([style(title, "bold"), indent("\n".join(lines), "  ")])
 
 
 def _memory_rows(memory: MemoryFit) -> Iterator[tuple[str, str, str]]:
@@ -62,9 +81,60 @@ def _start_rows(plan: Plan, service: str, start: ColdStart) -> Iterator[tuple[st
     yield "load", seconds_text(start.load_seconds), size
     for each in start.kernels:
         yield f"{each.name} kernels", seconds_text(each.seconds), _kernels(plan, service, each)
+    is_first = plan.is_created(service)
+    downloads = [
+        each for each in start.downloads if is_first or plan.renewed_by(service, each.depends_on)
+    ]
+    for download in downloads:
+        yield "download", duration(download.seconds), f"{download.name}, by the first container"
+    if start.other_seconds is None:
+        return
+    yield "other", f"{start.other_seconds:g} s", "boot, imports, CUDA graphs, warm-up"
+    total = start_seconds(start)
+    if total is None:
+        return
+    once = [
+        each
+        for each in start.kernels
+        if each.state == "kept in a Volume" and (is_first or plan.compiled_again_by(service, each))
+    ]
+    yield "in all", duration(total), _limit(start, any(e.seconds is None for e in _always(start)))
+    first = _sum([total, *(e.seconds for e in once), *(e.seconds for e in downloads)])
+    if first != total:
+        missing = any(each.seconds is None for each in once)
+        aside = f"; {WITHOUT}" if missing else ""
+        yield "first start", duration(first), f"while its Volumes lack what it needs{aside}"
+
+
+def _limit(start: ColdStart, is_more: bool) -> str:
+    """What the total is to be compared with, to the second, and whether more comes to it."""
+    aside = [WITHOUT] if is_more else []
+    whose = "" if start.is_limit_given else ", Modal's own"
+    given = f"startup_timeout is {start.limit} s{whose}"
+    return "; ".join([*aside, *([given] if start.limit else [])])
+
+
+def _sum(parts: Iterable[tuple[float, float] | None]) -> tuple[float, float]:
+    known = [each for each in parts if each is not None]
+    return sum(fast for fast, _ in known), sum(slow for _, slow in known)
 
 
 def _kernels(plan: Plan, service: str, kernels: Kernels) -> str:
-    paths = plan.compiled_again_by(service, kernels)
-    changed = f"; again because {', '.join(paths)} changed" if paths else ""
-    return f"{kernels.state}{changed}"
+    changes = map(_changed, plan.compiled_again_by(service, kernels))
+    because = ", ".join(dict.fromkeys(changes))
+    return f"{kernels.state}; new ones because {because}" if because else kernels.state
+
+
+def _changed(field: FieldChange) -> str:
+    """A field's change in words."""
+    if field.path == "gpu":
+        return f"gpu goes from {', '.join(field.before)} to {', '.join(field.after)}"
+    if field.path.startswith("steps["):
+        before, after = (QUOTED.findall(text or "") for text in (field.before, field.after))
+        gone, come = (
+            ", ".join(word for word in words if word not in others)
+            for words, others in ((before, after), (after, before))
+        )
+        if gone and come:
+            return f"the image goes from {gone} to {come}"
+    return f"{field.path} changed"

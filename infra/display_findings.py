@@ -4,7 +4,7 @@ from collections import Counter
 
 from infra.plan import Plan
 from infra.rules import Finding
-from infra.text import Style, plain
+from infra.text import Style, plain, wrapped
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -24,7 +24,10 @@ def findings_text(plan: Plan, style: Style = plain, *, reasons: bool = True) -> 
     lines += [finding_text(each, style) for each in plan.findings]
     if reasons:
         why = {(each.finding.code, each.finding.where): each.reason for each in plan.accepted}
-        lines += [f"  accepted {code} {where}: {text}" for (code, where), text in why.items()]
+        lines += [
+            wrapped(f"  accepted {code} {where}: {text}", style.width, 6)
+            for (code, where), text in why.items()
+        ]
     if plan.findings:
         first = f"{plan.findings[0].code} --stack {plan.stack_file}"
         lines.append(f"`infra explain {first}` tells why, and how to keep it.")
@@ -33,8 +36,10 @@ def findings_text(plan: Plan, style: Style = plain, *, reasons: bool = True) -> 
 
 def finding_text(finding: Finding, style: Style = plain) -> str:
     """A finding: what is so, and what to do."""
-    head = style(f"{finding.severity} {finding.code}", COLOURS[finding.severity])
-    return f"  {head} {finding.where}: {finding.what}\n      {finding.fix}"
+    head = f"{finding.severity} {finding.code}"
+    so = wrapped(f"  {head} {finding.where}: {finding.what}", style.width, 6)
+    fix = wrapped(f"      {finding.fix}", style.width, 6)
+    return f"  {style(head, COLOURS[finding.severity])}{so[2 + len(head) :]}\n{fix}"
 
 
 def findings_count(plan: Plan) -> str:

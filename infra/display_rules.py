@@ -1,14 +1,14 @@
 """Rules in, their text for people out."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import fill, indent
+from textwrap import indent
 
 from infra.display_findings import finding_text
 from infra.rule_book import Entry, Example, by_topic
 from infra.rules import Finding, Report
-from infra.text import Style, plain, table
+from infra.text import Style, plain, table_rows, wrapped
 
-WIDTH = 100
+WIDTH = 100  # at the most; longer lines are hard to read
 
 
 def rules_text(entries: Sequence[Entry], style: Style = plain) -> str:
@@ -18,15 +18,19 @@ def rules_text(entries: Sequence[Entry], style: Style = plain) -> str:
     for each in (entry for held in topics.values() for entry in held):
         strict = each.strict if each.strict != each.severity else ""
         rows.append((each.code, each.severity, strict, each.title))
-    head, *lines = table(rows).splitlines()
+    head, *lines = table_rows(rows, style.width, has_head=True)
     left = iter(lines)
     blocks = [head]
     for topic, held in topics.items():
-        blocks.append("\n".join([style(topic, "bold"), *(next(left) for _ in held)]))
-    return "\n\n".join(blocks)
+        blocks.append(
+            "\n".join([style(wrapped(topic, style.width), "bold"), *(next(left) for _ in held)])
+        )
+    return "\n\n".join(filter(None, blocks))
 
 
-def entry_text(entry: Entry, stack: str = "", report: Report | None = None) -> str:
+def entry_text(
+    entry: Entry, stack: str = "", report: Report | None = None, style: Style = plain
+) -> str:
     """
     A rule, told whole.
 
@@ -34,20 +38,23 @@ def entry_text(entry: Entry, stack: str = "", report: Report | None = None) -> s
         entry: The rule.
         stack: The stack file.
         report: What was found in it; None: there is no stack.
+        style: Colours and the width, or none.
     """
-    blocks = [f"{entry.code}: {entry.title}"]
+    width = min(style.width or WIDTH, WIDTH)
+    blocks = [wrapped(f"{entry.code}: {entry.title}", style.width, 4)]
     if entry.why:
-        blocks.append(fill(entry.why, WIDTH))
-    blocks.append(f"Severity: {entry.levels}\nSource:   {entry.source}")
+        blocks.append(wrapped(entry.why, width))
+    source = wrapped(f"Source:   {entry.source}", style.width, 10)
+    blocks.append(f"Severity: {entry.levels}\n{source}")
     if report:
-        blocks.append("\n".join([f"In {stack}:", *_found(entry.code, report)]))
+        blocks.append("\n".join([f"In {stack}:", *_found(entry.code, report, style)]))
     elif entry.example:
-        blocks.append(_example(entry.code, entry.example))
+        blocks.append(_example(entry.code, entry.example, style))
     blocks.append(f'To keep what it finds: Stack(..., accept={{"{entry.code}": "<why it stays>"}})')
     return "\n\n".join(blocks)
 
 
-def _example(code: str, example: Example) -> str:
+def _example(code: str, example: Example, style: Style) -> str:
     found = Finding(
         code=code,
         severity=example.severity,
@@ -57,14 +64,15 @@ def _example(code: str, example: Example) -> str:
         fix=example.fix,
         source="",
     )
-    return f"For example:\n\n{indent(example.stack, '    ')}\n\n{finding_text(found)}"
+    return f"For example:\n\n{indent(example.stack, '    ')}\n\n{finding_text(found, style)}"
 
 
-def _found(code: str, report: Report) -> Iterator[str]:
+def _found(code: str, report: Report, style: Style) -> Iterator[str]:
     """The rule's findings, those that are accepted with the reason; or that there are none."""
-    found = [finding_text(each) for each in report.findings if each.code == code]
+    found = [finding_text(each, style) for each in report.findings if each.code == code]
     found += [
-        f"{finding_text(each.finding)}\n      accepted: {each.reason}"
+        f"{finding_text(each.finding, style)}\n"
+        + wrapped(f"      accepted: {each.reason}", style.width, 6)
         for each in report.accepted
         if each.finding.code == code
     ]

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from infra.live import Deployment, Live, outputs
 from infra.past import Version
-from infra.text import ago, table
+from infra.text import Style, ago, plain, table
 
 
-def status_text(live: Live, stack: str, apps: Sequence[str], now: float) -> str:
+def status_text(
+    live: Live, stack: str, apps: Sequence[str], now: float, style: Style = plain
+) -> str:
     """What is deployed, one line per service."""
     lines = [where_text(stack, live)]
     names = list(dict.fromkeys([*apps, *live.deployments]))
     rows = [row for name in names for row in _status_rows(name, live.deployments.get(name), now)]
     header = ("APP", "SERVICE", "VERSION", "CONTAINERS", "DEPLOYED", "URL")
-    return "\n\n".join([*lines, table([header, *rows])])
+    return "\n\n".join([*lines, table([header, *rows], style.width)])
 
 
 def outputs_text(live: Live) -> str:
@@ -22,7 +24,9 @@ def outputs_text(live: Live) -> str:
     return "\n".join(["Services:", table(rows)]) if rows else ""
 
 
-def history_text(versions: Mapping[str, Sequence[Version]], now: float) -> str:
+def history_text(
+    versions: Mapping[str, Sequence[Version]], now: float, style: Style = plain
+) -> str:
     """Deployments, a table per App."""
     blocks = []
     for app, rows in versions.items():
@@ -32,7 +36,9 @@ def history_text(versions: Mapping[str, Sequence[Version]], now: float) -> str:
             manifest = each.fingerprint[:12] if each.fingerprint else "-"
             when = ago(now - each.at)
             cells.append((f"v{each.version}", when, each.by, commit, manifest, each.what))
-        blocks.append(f"App {app}\n{table(cells)}" if rows else f"App {app}: not deployed")
+        blocks.append(
+            f"App {app}\n{table(cells, style.width)}" if rows else f"App {app}: not deployed"
+        )
     return "\n\n".join(blocks)
 
 

@@ -66,7 +66,8 @@ class Kernels:
         state: When they are compiled.
         seconds: Of the compilation, (fast, slow); None: no source states it.
         depends_on: Paths of the fields of the service or its image, as `infra.diff.FieldChange`
-            spells them, whose change makes them be compiled again.
+            spells them, whose change asks for others; of the field ``gpu``, ``gpu`` stands for
+            the type of GPU and ``gpu architecture`` for its compute capability.
         source: Where that is known from.
     """
 
@@ -75,6 +76,24 @@ class Kernels:
     seconds: tuple[float, float] | None
     depends_on: tuple[str, ...]
     source: str
+
+
+@attrs.frozen(kw_only=True)
+class Download:
+    """
+    What the first container puts into a Volume, where the others find it.
+
+    Attributes:
+        name: The repository.
+        bytes: Its size.
+        seconds: Of the download, (fast, slow).
+        depends_on: Paths of the fields whose change makes it be downloaded again.
+    """
+
+    name: str
+    bytes: int
+    seconds: tuple[float, float]
+    depends_on: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -87,12 +106,20 @@ class ColdStart:
             as they are known; None: not known.
         load_seconds: Of reading them, (fast, slow); None: not known.
         kernels: The kernels that it uses.
+        other_seconds: Of all else: the boot, CUDA graphs, a warm-up; None: not known.
+        limit: Seconds that a start may take; None: not known.
+        is_limit_given: Whether the stack says that, and not Modal.
+        downloads: What the first container downloads.
         notes: What else there is to say.
     """
 
     load_bytes: int | None
     load_seconds: tuple[float, float] | None
     kernels: tuple[Kernels, ...]
+    other_seconds: float | None = None
+    limit: int | None = None
+    is_limit_given: bool = True
+    downloads: tuple[Download, ...] = ()
     notes: tuple[str, ...] = ()
 
 

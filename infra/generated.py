@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from infra.compile import Artifact
 from infra.files import write_file
+from infra.masking import masked
 
 
 class GeneratedFile(NamedTuple):
@@ -53,11 +54,15 @@ def write(file: GeneratedFile) -> None:
 
 
 def unified_diff(before: str, after: str, name: str) -> str:
-    """The lines that differ, with three lines around them."""
+    """The lines that differ, with three lines around them, and no secret in them."""
     import difflib  # most runs have nothing to compare
 
     lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm=""
+        masked(before).splitlines(),
+        masked(after).splitlines(),
+        f"a/{name}",
+        f"b/{name}",
+        lineterm="",
     )
     return "\n".join(lines)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import attrs
 
+from infra.masking import masked_plain
 from infra.resources import (
     AppResources,
+    Image,
     ImageStep,
     Resource,
     Service,
@@ -26,6 +28,9 @@ UNRECORDED = ("comment", "models")
 class Manifest:
     """
     The record of one App.
+
+    It is shown, compared and stored, so what looks like a secret is not in it but as a mark; the
+    generated text has it.
 
     Attributes:
         stack: The stack's name.
@@ -86,8 +91,12 @@ def digest(text: bytes) -> str:
 
 def _plain_resource(resource: Resource) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(resource)
+    if isinstance(resource, Image):
+        return _without_nothing(masked_plain(plain))
     if isinstance(resource, Service):
-        plain["engine"] = {each.flag: _words(each.values) for each in resource.arguments}
+        engine = {each.flag: _words(each.values) for each in resource.arguments}
+        plain["engine"] = masked_plain(engine)
+        plain["entrypoint"] = masked_plain(plain["entrypoint"])
         plain["volumes"] = {mount.path: mount.volume.name for mount in resource.mounts}
         plain["follows"] = {each.flag: each.follows for each in resource.arguments if each.follows}
         plain["arguments"] = plain["mounts"] = None  # said by flag and by path instead

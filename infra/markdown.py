@@ -81,16 +81,16 @@ def _head(plans: Planned) -> Iterator[str]:
     for plan, live in plans:
         counts = plan.counts()
         disturbs = counts["change"] or counts["destroy"]
-        commit = f", commit {_code(plan.commit)}" if plan.commit else ""
-        yield f"### infra plan: {_code(plan.stack)}"
+        commit = f", commit {code(plan.commit)}" if plan.commit else ""
+        yield f"### infra plan: {code(plan.stack)}"
         yield f"**{summary(plan)}**" + (f" Gravest: {plan_result(plan)}." if disturbs else "")
         yield (
-            f"On {_code(plan.target)}: workspace {_code(live.workspace)}, "
-            f"environment {_code(plan.environment or '(default)')}{commit}"
+            f"On {code(plan.target)}: workspace {code(live.workspace)}, "
+            f"environment {code(plan.environment or '(default)')}{commit}"
         )
         price = cost(plan, live)
         if price.services:
-            source = _code(price.rates.source)
+            source = code(price.rates.source)
             yield f"Floor in USD per hour (per month): {floor_figures(price)}, {source}"
 
 
@@ -101,7 +101,7 @@ def _table(plans: Planned) -> str:
         counts = plan.counts()
         numbers = (counts["add"], counts["change"], counts["destroy"], len([*plan.drift()]))
         result = "**can't be applied**" if plan.obstacles else plan_result(plan)
-        names = (_cell(plan.stack), _cell(plan.environment or "(default)"))
+        names = (cell(plan.stack), cell(plan.environment or "(default)"))
         floor = floor_month_text(cost(plan, live))
         rows.append([*names, *map(str, numbers), floor, result])
     lines = [f"| {' | '.join(row)} |" for row in rows]
@@ -160,7 +160,7 @@ def _named(plans: Planned) -> Iterator[tuple[Plan, str]]:
 def _alert(kind: str, text: str, items: Sequence[str]) -> Iterator[str]:
     if not items:
         return
-    lines = [f"[!{kind}]", text, *(f"- {_code(item)}" for item in items[:ITEMS])]
+    lines = [f"[!{kind}]", text, *(f"- {code(item)}" for item in items[:ITEMS])]
     if len(items) > ITEMS:
         lines.append(f"- and {len(items) - ITEMS} more")
     yield "\n".join(f"> {line}" for line in lines)
@@ -175,7 +175,7 @@ def _findings(plans: Planned) -> Iterator[str]:
     lines = ["#### Findings", ""]
     for each, name in found[:ITEMS]:
         lines.append(
-            f"- **{each.severity}** {_code(f'{each.code} {name}{each.where}: {each.what}')}"
+            f"- **{each.severity}** {code(f'{each.code} {name}{each.where}: {each.what}')}"
         )
     if len(found) > ITEMS:
         lines.append(f"- and {len(found) - ITEMS} more")
@@ -267,7 +267,7 @@ def _ticks(text: str, least: int) -> str:
     return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
-def _code(text: str, width: int = WORDS) -> str:
+def code(text: str, width: int = WORDS) -> str:
     """Text on one line in which nothing is Markdown, HTML or a mention of somebody."""
     line = re.sub("`{3,}", "``", " ".join(text.split())) or "-"
     line = line if len(line) <= width else line[: width - 3] + "..."
@@ -276,9 +276,9 @@ def _code(text: str, width: int = WORDS) -> str:
     return f"{ticks}{padding}{line}{padding}{ticks}"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """The same for a table, whose cells end at a bar even in code."""
-    return _code(text.replace("|", "/"), NAME)
+    return code(text.replace("|", "/"), NAME)
 
 
 def _html(text: str) -> str:

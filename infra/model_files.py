@@ -76,8 +76,9 @@ def facts(use: ModelUse, cache_folder: Path | None) -> ModelFacts:
 
 
 def _files(use: ModelUse, cache_folder: Path | None) -> Iterator[ModelFacts]:
-    if isinstance(use.facts, str):
-        yield _read(Path(use.facts))
+    given = use.facts.config if isinstance(use.facts, ModelFacts) else use.facts
+    if given:
+        yield _read(Path(given))
     pulled = pulled_file(use.name, use.revision)
     if pulled.is_file():
         yield _read(pulled)

@@ -1,7 +1,7 @@
 """What a stack asks for and what is deployed in, everything that an apply would do out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,7 +14,7 @@ from infra.comparison import (
     with_strangers,
 )
 from infra.compile import Artifact
-from infra.diff import Action, Change, diff
+from infra.diff import Action, Change, FieldChange, diff
 from infra.drift import Drift, app_drift
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
@@ -153,9 +153,13 @@ class Plan:
         }
         return [address for address in changed if address.startswith("service.")]
 
-    def compiled_again_by(self, service: str, kernels: "Kernels") -> list[str]:
+    def is_created(self, service: str) -> bool:
+        """Whether a service, by its address, is not deployed yet."""
+        return any(change.address == service and not change.before for change in self.changes())
+
+    def compiled_again_by(self, service: str, kernels: "Kernels") -> list[FieldChange]:
         """
-        The fields whose change makes kernels be compiled again that are there already.
+        What changes, so that a service needs other kernels than those that are there already.
 
         Args:
             service: Its address; one that is created has none yet.
@@ -163,17 +167,44 @@ class Plan:
         """
         if kernels.state == "compiled in every container":
             return []
+        return self.renewed_by(service, kernels.depends_on)
+
+    def renewed_by(self, service: str, depends_on: Collection[str]) -> list[FieldChange]:
+        """Which of these fields of a service and its image change; of one that is created, none."""
         return [
-            field.path
+            field
             for change in self.changes()
             if change.address in (service, image_of(service)) and change.before and change.after
             for field in change.fields
-            if {field.path, field.path.partition("[")[0]} & {*kernels.depends_on}
+            if _is_renewal(field, depends_on)
         ]
 
     def is_empty(self) -> bool:
         """Whether an apply would do nothing."""
         return not any(app.changes for app in self.apps)
+
+
+def _is_renewal(field: FieldChange, depends_on: Collection[str]) -> bool:
+    """Whether a changed field is one of those, and its change means something to them."""
+    path = field.path
+    if path == "gpu":
+        return any(
+            each in depends_on and _gpus(field.before, each) != _gpus(field.after, each)
+            for each in ("gpu", "gpu architecture")
+        )
+    # A step that is gone has the number of one that stays.
+    is_step_gone = path.startswith("steps[") and field.after is None
+    return path.partition("[")[0] in depends_on or (path in depends_on and not is_step_gone)
+
+
+def _gpus(requests: Iterable[str] | None, what: str) -> set[str]:
+    """The types of the GPUs that are asked for, or their compute capabilities."""
+    from infra.facts.gpus import gpu  # read only for a plan with estimates
+
+    names = {each.partition(":")[0].rstrip("!+").upper() for each in requests or ()}
+    if what == "gpu":
+        return names
+    return {f"SM {known.sm}" if (known := gpu(name)) else name for name in names}
 
 
 COUNTED = {

@@ -11,13 +11,20 @@ import attrs
 from infra.diff import Action
 from infra.errors import InfraError
 from infra.manifest import canonical
-from infra.plan import Plan
+from infra.plan import AppPlan, Plan
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 
 
 def to_json(plan: Plan) -> bytes:
-    """The plan as text that `from_json` reads back; it holds no secret."""
+    """
+    The plan as text that `from_json` reads back.
+
+    It holds the modules' text, but not that of a plan that can't be applied: what looks like a
+    secret is an obstacle, and stands there in clear.
+    """
+    if plan.obstacles:
+        plan = attrs.evolve(plan, apps=tuple(map(_without_text, plan.apps)))
     return canonical({"format_version": FORMAT, **_plain(plan)})
 
 
@@ -43,6 +50,10 @@ def from_json(text: bytes, name: str) -> Plan:
             f"{name}: can't be read ({type(error).__name__}: {error}); a plan of format {FORMAT} "
             "is allowed; run `infra plan` again"
         ) from error
+
+
+def _without_text(app: AppPlan) -> AppPlan:
+    return attrs.evolve(app, artifact=app.artifact and app.artifact._replace(source=""))
 
 
 def _plain(value: Any) -> Any:

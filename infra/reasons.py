@@ -27,7 +27,8 @@ def reason(change: Change, containers: Mapping[str, int | None], after: Manifest
     if change.address.startswith("service."):
         if count == 0:
             return "rolling: no container runs now, so none is replaced"
-        return f"rolling: {_containers(count)} replaced one after the other"
+        turns = "" if count == 1 else " one after the other"
+        return f"rolling: {_containers(count)} replaced{turns}"
     return "rolling: a new version replaces all containers"
 
 

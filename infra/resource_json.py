@@ -28,7 +28,7 @@ def resource_json(
 
 
 def change_json(actions: list[str], before: Any, after: Any, unknown: Any) -> dict[str, Any]:
-    """A change of Terraform's; nothing in it is sensitive, for a stack holds Secrets' names."""
+    """A change of Terraform's; nothing in it is sensitive, for records have marks for secrets."""
     return {
         "actions": actions,
         "before": before,

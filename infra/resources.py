@@ -1,6 +1,7 @@
 """The closed vocabulary that components lower to: what Modal has, as plain frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -99,7 +100,8 @@ class BuildCommand:
     Attributes:
         command: The first words of the command line.
         engine_flags: Flags that are copied from the service's own command line, with their values,
-            behind `command`; a flag that the service does not set is left out.
+            behind `command`, each under all of its names; one that the service does not set is left
+            out, and one that stands there abbreviated, as argparse allows, is copied as well.
         gpu: Whether it needs the service's GPU.
         timeout: Seconds; Modal's own default for `run_function` is 3600.
         comment: Why it is there, for the reader of the generated module.
@@ -110,6 +112,20 @@ class BuildCommand:
     gpu: bool = False
     timeout: int | None = None
     comment: str = attrs.field(default="", eq=False)
+
+    def copied(self, arguments: Iterable["Argument"]) -> tuple["Argument", ...]:
+        """What of a command line stands behind `command`, in the order of `engine_flags`."""
+        found = [(place_of(each.flag, self.engine_flags), each) for each in arguments]
+        return tuple(each for place, each in sorted(found, key=itemgetter(0)) if place >= 0)
+
+
+def place_of(flag: str, names: Sequence[str]) -> int:
+    """The place of a flag among full names, though it be abbreviated or have `=value`; or -1."""
+    if flag in names:
+        return names.index(flag)
+    name = flag.partition("=")[0]
+    found = (place for place, each in enumerate(names) if each.startswith(name))
+    return next(found, -1) if name.strip("-") else -1
 
 
 @attrs.frozen(kw_only=True)

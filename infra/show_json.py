@@ -204,9 +204,15 @@ def _stack(plan: Plan, live: Live, module: str) -> dict[str, Any]:
 
 def _estimate(plan: Plan, estimate: Estimate, module: str) -> dict[str, Any]:
     """What is expected of a service, with why its kernels are compiled again."""
-    plain = estimate_json(estimate)
-    plain["service"] = module + estimate.service
+    plain, service = estimate_json(estimate), estimate.service
+    plain["service"] = module + service
     if estimate.start:
         for kernels, held in zip(estimate.start.kernels, plain["start"]["kernels"], strict=True):
-            held["compiled_again_by"] = plan.compiled_again_by(estimate.service, kernels)
+            changed = plan.compiled_again_by(service, kernels)
+            held["compiled_again_by"] = [each.path for each in changed]
+        for download, held in zip(
+            estimate.start.downloads, plain["start"]["downloads"], strict=True
+        ):
+            changed = plan.renewed_by(service, download.depends_on)
+            held["needed_by"] = [each.path for each in changed]
     return plain

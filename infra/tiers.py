@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.resources import place_of
+
 IN_PLACE = "in place"  # the autoscaler is told; no container is replaced
 ROLLING = "rolling"  # a new version; the App's containers are replaced one after the other
 REBUILD = "rebuild"  # the image is built anew, then rolling
@@ -53,7 +55,7 @@ def tier_of(
 def _goes_into(path: str, build: Mapping[str, Any]) -> bool:
     """Whether a field of the service is one of what a build command is run with."""
     if path.startswith("engine "):
-        return path.removeprefix("engine ") in build.get("engine_flags", ())
+        return place_of(path.removeprefix("engine "), build.get("engine_flags", ())) >= 0
     return (
         path == "secrets"
         or path.startswith("volumes ")

@@ -17,6 +17,7 @@ from infra.lower import lower
 from infra.manifest import manifest
 from infra.project import Project
 from infra.rates import Rates, list_rates
+from infra.resources import Pairs
 from infra.stack import App, Stack
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from infra.rules import Finding
 
 MOST = 64  # variants
+OF_WORDS = (Pairs, Pairs | None)  # types of fields whose values are strings
 WORDS = {"True": True, "False": False, "None": None}  # as a stack file has them
 Path = tuple[str, ...]
 
@@ -34,7 +36,8 @@ class Variant:
     A service with some of its fields changed.
 
     Attributes:
-        values: The fields' values, in the order of `WhatIf.fields`.
+        values: The fields' values, in the order of `WhatIf.fields`; as the service holds them,
+            but as given where it would make a part of them.
         problems: Why it can't be, as `InvalidStack` has them; there is nothing else to say then.
         price: What it costs.
         estimate: What is expected of it, or None: its component can't tell.
@@ -91,8 +94,8 @@ def what_if(project: Project, settings: Sequence[str], service: str | None = Non
     as_it_is = tuple(_read(now, path) for path in paths)
     combinations = itertools.product(
         *(
-            [_value(each, held) for each in values]
-            for held, values in zip(as_it_is, given.values(), strict=True)
+            [_held(now, path, _value(each, _is_word(now, path))) for each in values]
+            for path, values in zip(paths, given.values(), strict=True)
         )
     )
     rates = list_rates()
@@ -163,9 +166,9 @@ def _finite(text: str) -> float:
     return number
 
 
-def _value(given: Any, now: Any) -> Any:
+def _value(given: Any, is_word: bool) -> Any:
     """A word as the value that it spells, unless the field holds words."""
-    if not isinstance(given, str) or isinstance(now, str):
+    if not isinstance(given, str) or is_word:
         return given
     try:
         return _json(given)
@@ -173,15 +176,43 @@ def _value(given: Any, now: Any) -> Any:
         return WORDS.get(given, given)
 
 
+def _is_word(now: Any, path: Path) -> bool:
+    """Whether a field holds a string, or is one of a mapping of strings."""
+    if isinstance(_read(now, path), str) or len(path) < 2:
+        return isinstance(_read(now, path), str)
+    holder, name = _read(now, path[:-2]), path[-2]
+    fields = attrs.fields_dict(type(holder)) if attrs.has(type(holder)) else {}
+    return name in fields and fields[name].type in OF_WORDS
+
+
+def _held(now: Any, path: Path, value: Any) -> Any:
+    """The value as the service holds it, so that it looks like the one that is there."""
+    try:
+        with attrs.validators.disabled():
+            held = _read(_put(now, path, value, path), path)
+    except InfraError:
+        return value  # only with another setting's value can it be; or it is wrong, which is told
+    return value if attrs.has(type(held)) else held
+
+
 def _one_service(
     stack: Stack, settings: Iterable[tuple[str, tuple[Any, ...]]], service: str | None
 ) -> tuple[str, dict[str, tuple[Any, ...]]]:
     """The service that is meant, and the settings without its name."""
-    names = [each.name for app in stack.all_apps() for each in app.services]
+    services = [each for app in stack.all_apps() for each in app.services]
+    names = [each.name for each in services]
+    fields = {field for each in services for field in _fields(each)}
     meant = {service} if service else set()
     given = []
     for key, values in settings:
         name = max((each for each in names if key.startswith(f"{each}.")), key=len, default="")
+        first, dot, rest = key.partition(".")
+        if dot and not name and first not in fields:
+            near = get_close_matches(first, names, 1, 0.4)
+            raise UsageError(
+                f"--what-if {key}: {first} is neither a service nor a field of one; one of "
+                f"{', '.join(names)} is allowed before a field; write {(near or names)[0]}.{rest}"
+            )
         meant |= {name} if name else set()
         given.append((key.removeprefix(f"{name}.") if name else key, values))
     if not meant and len(names) == 1:

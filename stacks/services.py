@@ -18,7 +18,6 @@ MINUTES = 60  # seconds
 # What the rules find here (`infra plan` lists it), and why it stays.
 UNPINNED = "as published; the commit is to be written here by whoever has looked at it"
 ACCEPTED = {
-    "INF015": "the flag follows the image",
     "INF052": "as published: the first start downloads the weights",
     "INF070": "as published; nobody has measured it here",
     "INF091": UNPINNED,

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, MemoryItem
+from infra.estimates import ColdStart, Download, Estimate, Kernels, MemoryFit, MemoryItem
 from infra.rules import SEVERITIES, Accepted, Finding, Report
 
 FINDINGS = st.builds(
@@ -56,6 +56,18 @@ ESTIMATES = st.builds(
                 seconds=SECONDS,
                 depends_on=st.sampled_from([(), ("gpu", "steps")]),
                 source=st.just("seen"),
+            ),
+            max_size=2,
+        ).map(tuple),
+        other_seconds=st.none() | st.just(60.0),
+        limit=st.none() | st.integers(1, 86400),
+        downloads=st.lists(
+            st.builds(
+                Download,
+                name=st.just("some/model"),
+                bytes=st.integers(0, 10**12),
+                seconds=st.just((1.5, 3.0)),
+                depends_on=st.sampled_from([(), ("gpu", "model")]),
             ),
             max_size=2,
         ).map(tuple),

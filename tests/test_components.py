@@ -21,6 +21,8 @@ from components.image import engine_version
 from components.sglang import DEEP_GEMM_FLAGS
 from infra.contribution import Contribution, ServiceFacts
 from infra.errors import Conflicts
+from infra.facts.data import read
+from infra.facts.flags import CATALOGUES
 from infra.resources import (
     Argument,
     Autoscaler,
@@ -101,6 +103,17 @@ def test_weights_at_build_time(revision: str | None, words: tuple[str, ...]) -> 
     assert not build.gpu
 
 
+def test_the_draft_is_downloaded_beside_its_model() -> None:
+    """Else the first container would fetch it; what is a folder is in no Hub."""
+    built = WeightCache("hf", download_at_build=True)
+    facts = FACTS._replace(draft=("some/draft", "c0ffee0"))
+    assert [each.command for each in built.contribution(facts).builds] == [
+        ("hf", "download", "Qwen/Qwen3-8B-FP8", "--revision", "220b46e"),
+        ("hf", "download", "some/draft", "--revision", "c0ffee0"),
+    ]
+    assert len(built.contribution(FACTS._replace(draft=("/drafts/one", None))).builds) == 1
+
+
 def test_deep_gemm_is_told_where_to_look() -> None:
     """The variable is always set: SGLang's own default moved between its versions."""
     given = KernelCache.deep_gemm("dg").contribution(FACTS)
@@ -120,6 +133,35 @@ def test_deep_gemm_is_compiled_for_the_service_s_own_flags() -> None:
         gpu=True,
         timeout=60,
     )
+
+
+def test_deep_gemm_is_given_flags_however_they_are_written() -> None:
+    """SGLang takes other names, abbreviations and ``--flag=value`` alike; so does the build."""
+    (build,) = KernelCache.deep_gemm("dg").contribution(FACTS).builds
+    written = {
+        "tensor_parallel_size": 8,
+        "ep": 8,
+        "mem_fraction_static": 0.8,
+        "chunked_prefill": 16384,
+        "fp8-gemm-backend=auto": True,
+        "trust_remote_code": True,
+        "trust_remote_code_of_nobody": True,
+    }
+    copied = build.copied(SGLang(**written).contribution(FACTS).arguments)
+    assert [(each.flag, *each.values) for each in copied] == [
+        ("--tensor-parallel-size", "8"),
+        ("--ep", "8"),
+        ("--chunked-prefill", "16384"),
+        ("--fp8-gemm-backend=auto",),
+        ("--trust-remote-code",),
+    ]
+
+
+def test_all_names_of_the_build_s_flags_are_known() -> None:
+    """Each flag that kernels depend on stands there with all names that a release has for it."""
+    for option in read(CATALOGUES["sglang"])["options"]:
+        names = {*option["names"]}
+        assert not names & {*DEEP_GEMM_FLAGS} or names <= {*DEEP_GEMM_FLAGS}
 
 
 def test_several_kernel_caches_have_a_folder_each() -> None:
@@ -353,6 +395,9 @@ def test_the_engine_s_version_is_in_the_tag(tag: str, version: str | None) -> No
     assert engine_version(ImageSpec.from_registry(tag).steps, "sglang") == version
 
 
+TAGGED = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11")
+
+
 def test_an_image_without_a_tag_has_no_version() -> None:
     """Debian and CUDA's tag say nothing about the engine; what pip installs does."""
     for bare in (
@@ -362,8 +407,33 @@ def test_an_image_without_a_tag_has_no_version() -> None:
     ):
         assert engine_version(bare.steps, "sglang") is None
         assert engine_version(bare.uv_pip_install("sglang[all]==0.5.9").steps, "sglang") == "0.5.9"
-    tagged = ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").uv_pip_install("sglang==0.5.12")
+    tagged = TAGGED.uv_pip_install("sglang==0.5.12")
     assert engine_version(tagged.steps, "sglang") == "0.5.12"
+
+
+SOURCE = "git+https://github.com/sgl-project/sglang.git"
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        (TAGGED.run_commands("pip install sglang==0.5.23"), "0.5.23"),
+        (TAGGED.run_commands("uv pip install --system 'sglang[all]==0.5.9' a"), "0.5.9"),
+        (TAGGED.uv_pip_install("sglang==0.5.12").uv_pip_install("sglang==0.5.13"), "0.5.13"),
+        (TAGGED.uv_pip_install("sglang==0.5.12+cu129"), "0.5.12"),
+        (TAGGED.uv_pip_install("sglang>=0.5.9"), "0.5.11"),
+        (TAGGED.uv_pip_install("sglang>=0.5.20"), None),
+        (TAGGED.uv_pip_install("sglang"), "0.5.11"),
+        (TAGGED.run_commands("pip install -U sglang"), None),
+        (TAGGED.run_commands("pip install -U transformers"), "0.5.11"),
+        (TAGGED.uv_pip_install("sglang-router==0.2.0"), "0.5.11"),
+        (TAGGED.uv_pip_install(f"{SOURCE}#subdirectory=python"), None),
+        (TAGGED.uv_pip_install(f"{SOURCE}@v0.5.23#subdirectory=python"), "0.5.23"),
+    ],
+)
+def test_what_is_installed_last_is_the_version(image: ImageSpec, version: str | None) -> None:
+    """Pip leaves alone what is new enough; the newest, or a branch, is no version."""
+    assert engine_version(image.steps, "sglang") == version
 
 
 def test_an_image_is_written_as_one_writes_modal_s() -> None:

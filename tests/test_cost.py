@@ -16,7 +16,7 @@ from test_show_json import planned
 
 from infra.compile import Artifact
 from infra.cost import Cost, Price, Range, cost, limited, price
-from infra.display import list_text, plan_text
+from infra.display import list_text, plan_text, plans_table
 from infra.facts.gpus import compute_regions, gpu_names
 from infra.live import Live
 from infra.local import ControlPlane
@@ -254,7 +254,7 @@ LIMITS = [
     (service("H200", "B200", least=1), 4_000.0, "4,568 USD is the monthly floor"),
     (service("H100:8"), 0.0, None),
     (service("B300"), 0.0, None),
-    (service("B300", least=1), 1e9, "is not known, since no price is of service.chat (B300)"),
+    (service("B300", least=1), 1e9, "is not known, since no price is known of service.chat (B300)"),
 ]
 
 
@@ -263,7 +263,8 @@ def test_a_floor_above_the_limit_is_an_obstacle(
     one: Service, limit: float, said: str | None
 ) -> None:
     """The dearest that it may become counts, and what is not known is not allowed either."""
-    plan = limited(planned_for(app(chat=one)), NOTHING, limit)
+    (plan,), note = limited([(planned_for(app(chat=one)), NOTHING)], limit)
+    assert note == ""
     assert bool(plan.obstacles) == (said is not None)
     for obstacle in plan.obstacles:
         assert obstacle.startswith("stack.dev: ")
@@ -275,8 +276,68 @@ def test_what_changes_nothing_needs_no_leave() -> None:
     """There is nothing to stop in an empty plan, whatever is deployed costs."""
     manifest = app(chat=service("B300:8", least=1))
     live = golden.deployed(manifest)
-    assert limited(planned_for(manifest, live=live), live, 0).obstacles == ()
-    assert limited(planned_for(manifest), NOTHING, None).obstacles == ()
+    for plan, limit in ((planned_for(manifest, live=live), 0.0), (planned_for(manifest), None)):
+        assert limited([(plan, live)], limit) == ((plan,), "")
+
+
+def changed(*, now: Service, then: Service, limit: float) -> tuple[tuple[str, ...], str]:
+    """What stands in the way of a change, and the note on it."""
+    live = golden.deployed(app(chat=now))
+    (plan,), note = limited([(planned_for(app(chat=then), live=live), live)], limit)
+    return plan.obstacles, note
+
+
+WAYS_OUT = [
+    (service("H100:8", least=2), service("H100:8", least=1), "23,073 USD"),
+    (service("H100:8", least=1), attrs.evolve(service("H100:8", least=1), port=9000), "23,073 USD"),
+    (service("B300", least=1), attrs.evolve(service("B300", least=1), port=9000), "not known"),
+    (service("B300", least=2), service("H100:8"), ""),
+]
+
+
+@pytest.mark.parametrize(("now", "then", "said"), WAYS_OUT)
+def test_a_floor_that_does_not_rise_is_not_stopped(now: Service, then: Service, said: str) -> None:
+    """Whoever is above the limit can come down, or change what costs nothing; a note tells it."""
+    obstacles, note = changed(now=now, then=then, limit=5_000)
+    assert obstacles == ()
+    assert bool(note) == bool(said)
+    assert said in note
+    assert not note or "this does not raise it, so it is not stopped" in note
+
+
+def test_a_floor_that_may_rise_is_stopped() -> None:
+    """More of what has no price, or a price in the place of none, may be more."""
+    for then in (service("B300", least=3), service("H100:8", least=1)):
+        obstacles, note = changed(now=service("B300", least=2), then=then, limit=5_000)
+        assert len(obstacles) == 1
+        assert note == ""
+
+
+def test_of_several_stacks_the_sum_counts() -> None:
+    """Each that raises it is stopped; one that stays as it is counts, but is not."""
+    same, one, two = (app(name, chat=service("H100:8", least=1)) for name in ("a", "b", "c"))
+    live = golden.deployed(same)
+    pairs = [
+        (planned_for(same, live=live), live),
+        *((planned_for(each), NOTHING) for each in (one, two)),
+    ]
+    assert not any(plan.obstacles for plan in limited(pairs, 69_219)[0])
+    kept, *stopped = limited(pairs, 69_218)[0]
+    assert kept.obstacles == ()
+    for plan in stopped:
+        assert plan.obstacles == (
+            "stacks dev, dev, dev: 69,219 USD is their monthly floor together after this apply; "
+            "--max-monthly-floor allows 69,218; lower min_containers, take smaller GPUs, or raise "
+            "the limit",
+        )
+    *table, total = plans_table(pairs, ["gone.py"]).splitlines()
+    assert total.split() == ["total", "23,073", "->", "69,219"]
+    assert [line.split()[5:] for line in table] == [
+        ["FLOOR", "USD/MONTH", "RESULT"],
+        ["23,073", "no", "changes"],
+        *[["0", "->", "23,073", "new"]] * 2,
+        ["-", "error"],
+    ]
 
 
 ANSWERS = [

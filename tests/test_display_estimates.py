@@ -8,10 +8,10 @@ from test_plan import plan
 
 from infra.display import list_text, plan_text
 from infra.display_estimates import estimates_text, seconds_text
-from infra.estimates import ColdStart, Estimate, Kernels, MemoryFit, MemoryItem
+from infra.estimates import ColdStart, Download, Estimate, Kernels, MemoryFit, MemoryItem
 from infra.manifest import Manifest
 from infra.plan import Plan
-from infra.resources import Autoscaler, Image
+from infra.resources import Autoscaler, Image, ImageStep
 
 GB = 10**9
 MEMORY = MemoryFit(
@@ -41,6 +41,13 @@ START = ColdStart(
             source="seen",
         ),
         Kernels(
+            name="FlashInfer",
+            state="kept in a Volume",
+            seconds=(30, 60),
+            depends_on=("gpu architecture",),
+            source="seen",
+        ),
+        Kernels(
             name="Triton",
             state="compiled in every container",
             seconds=None,
@@ -48,17 +55,28 @@ START = ColdStart(
             source="seen",
         ),
     ),
+    other_seconds=60,
+    limit=700,
+    downloads=(
+        Download(
+            name="some/model", bytes=9 * GB, seconds=(30, 90), depends_on=("engine --model-path",)
+        ),
+    ),
     notes=("another",),
 )
 ESTIMATE = Estimate(service="service.chat", memory=MEMORY, start=START)
 EXPECTED = """\
 Expected of service.chat, on 2 x H100! with 80.0 GB each
-  weights           9.4 GB        ~from the parameters
-  draft model       not known     its size is not known
-  free              21.0 GB       10 x 16,384 tokens fit; 40 x 4,096 tokens fit
-  load              9 to 18 s     18.0 GB of weights
-  DeepGEMM kernels  10 to 20 min  compiled at build; again because gpu changed
-  Triton kernels    not known     compiled in every container
+  weights             9.4 GB          ~from the parameters
+  draft model         not known       its size is not known
+  free                21.0 GB         10 x 16,384 tokens fit; 40 x 4,096 tokens fit
+  load                9 to 18 s       18.0 GB of weights
+  DeepGEMM kernels    10 to 20 min    compiled at build; new ones because gpu goes from T4 to L4
+  FlashInfer kernels  30 to 60 s      kept in a Volume; new ones because gpu goes from T4 to L4
+  Triton kernels      not known       compiled in every container
+  other               60 s            boot, imports, CUDA graphs, warm-up
+  in all              69 to 78 s      without what is not known; startup_timeout is 700 s
+  first start         1.6 to 2.3 min  while its Volumes lack what it needs
   a note
   another"""
 
@@ -81,6 +99,41 @@ def test_a_table_of_what_is_expected() -> None:
     live = golden.deployed(chat("T4"))
     assert EXPECTED in plan_text(expecting(ESTIMATE), live, 0)
     assert "Expected" not in list_text(expecting(ESTIMATE), live, 0)
+
+
+def test_the_first_start_is_told_while_something_is_missing() -> None:
+    """A service that is created downloads; a change that asks for nothing new has no such line."""
+    rows = estimates_text(attrs.evolve(plan(chat("L4")), estimates=(ESTIMATE,))).splitlines()
+    assert [each.split()[0] for each in rows[6:12]] == (
+        ["FlashInfer", "Triton", "download", "other", "in", "first"]
+    )
+    assert rows[8].split(maxsplit=5)[5] == "some/model, by the first container"
+    made = plan(chat("H200"), live=golden.deployed(chat("H100!")))
+    (text,) = {estimates_text(attrs.evolve(made, estimates=(ESTIMATE,)))}
+    assert "kept in a Volume\n" in text and "first" not in text and "download" not in text
+
+
+def test_a_change_of_the_image_is_told_by_what_it_names() -> None:
+    """The words of the step that differ, in place of its number."""
+
+    def tagged(tag: str) -> Manifest:
+        step = ImageStep(method="from_registry", args=(f"lmsysorg/sglang:{tag}",))
+        return record("one", {"chat": (BASE, Image(name="", steps=(step,)))}, "x" * 64)
+
+    made = plan(tagged("v0.5.10"), live=golden.deployed(tagged("v0.5.11")))
+    kernels = attrs.evolve(START.kernels[1], depends_on=("steps[0]",))
+    estimate = attrs.evolve(ESTIMATE, start=attrs.evolve(START, kernels=(kernels,)))
+    text = estimates_text(attrs.evolve(made, estimates=(estimate,)))
+    assert (
+        "new ones because the image goes from lmsysorg/sglang:v0.5.11 to lmsysorg/sglang:v0.5.10"
+    ) in text
+
+
+def test_a_limit_is_exact() -> None:
+    """It is compared with, so it is not rounded; one that Modal sets is told as such."""
+    start = attrs.evolve(START, kernels=(), limit=299, is_limit_given=False)
+    text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=None, start=start)))
+    assert "69 to 78 s  startup_timeout is 299 s, Modal's own" in text
 
 
 def test_what_does_not_fit_and_what_is_not_known() -> None:

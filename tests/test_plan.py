@@ -21,6 +21,7 @@ from infra.plan import Base, Plan, make_plan
 from infra.plan_file import from_json, to_json
 from infra.resources import Image, Service
 from infra.rules import Accepted, Finding, Report
+from infra.text import Style
 
 NOTHING = golden.NOTHING
 IMAGE = Image(name="", steps=())
@@ -120,6 +121,30 @@ def test_what_was_left_out_does_not_match_the_configuration() -> None:
     text = plan_text(made, NOTHING, now=0)
     assert "Left out by the command line, though they would change: one" in text
     assert text.splitlines()[-1] == "No changes. What would change was left out."
+
+
+@pytest.mark.parametrize(
+    ("running", "said"),
+    [
+        (0, "no container runs now, so none is replaced"),
+        (1, "1 container is replaced"),
+        (2, "2 containers are replaced one after the other"),
+        (None, "the containers that run are replaced one after the other"),
+    ],
+)
+def test_a_rolling_change_says_how_many_containers(running: int | None, said: str) -> None:
+    """One container takes no turns with others."""
+    there = live(CHAT).deployments["one"]
+    endpoints = tuple(attrs.evolve(each, containers=running) for each in there.endpoints)
+    held = live(CHAT, deployments={"one": attrs.evolve(there, endpoints=endpoints)})
+    made = plan(app("one", chat=attrs.evolve(BASE, port=9000)), live=held)
+    assert [change.reason for change in made.changes()] == [f"rolling: {said}"]
+
+
+def test_a_plan_lists_its_actions_once() -> None:
+    """However many there are, the details are not followed by a list of the same."""
+    text = plan_text(plan(*(app(name, chat=BASE) for name in "abcdefgh")), NOTHING, now=0)
+    assert all(text.count(f" + app.{name}\n") == 1 for name in "abcdefgh")
 
 
 def test_what_was_accepted_is_listed_where_something_changes() -> None:
@@ -309,7 +334,7 @@ def test_a_damaged_plan_is_refused(text: bytes) -> None:
     with pytest.raises(InfraError) as caught:
         from_json(text, ".infra/plan.json")
     assert str(caught.value).startswith(".infra/plan.json: can't be read (")
-    assert str(caught.value).endswith("; a plan of format 1.1 is allowed; run `infra plan` again")
+    assert str(caught.value).endswith("; a plan of format 1.2 is allowed; run `infra plan` again")
     assert from_json(json.dumps(SAVED).encode(), "").stack == "dev"
 
 
@@ -321,7 +346,7 @@ def test_colours_are_no_part_of_the_meaning() -> None:
     def style(text: str, colour: str) -> str:
         return f"<{colour}>{text}</>"
 
-    coloured = plan_text(made, found, 0, style)
+    coloured = plan_text(made, found, 0, Style(paint=style))
     assert "<green>" in coloured
     for colour in ("bold", "green", "red", "yellow", "cyan", "magenta"):
         coloured = coloured.replace(f"<{colour}>", "")

@@ -13,6 +13,7 @@ from infra.live import Deployment, Endpoint, Live
 from infra.lower import lower
 from infra.manifest import Manifest
 from infra.plan import make_plan
+from infra.project import Project
 from infra.stub import Deployed
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -65,22 +66,30 @@ def deployed(manifest: Manifest) -> Live:
     )
 
 
+def project(stack: Stack) -> Project:
+    """The stack as `infra plan stacks/dev.py` has it."""
+    apps = lower(stack, "stacks/dev.py")
+    artifacts = tuple(map(compile_app, apps))
+    return Project(path=Path("stacks/dev.py"), stack=stack, apps=apps, artifacts=artifacts)
+
+
 def test_the_plan_in_the_readme_is_the_real_one() -> None:
-    """The README's stack compiles, and its plan against an earlier one is the text shown."""
+    """The README's stack compiles; its whole plan against an earlier one is the text shown."""
     stack = stack_of_readme()
     [app] = stack.apps
     [service] = app.services
     routing = attrs.evolve(service.routing, target_inputs=10)  # type: ignore[attr-defined]
     earlier = attrs.evolve(service, routing=routing, min_containers=0)  # type: ignore[misc]
-    before = Stack("dev", apps=[attrs.evolve(app, services=[earlier])])
-    [old], [new] = (
-        [compile_app(each) for each in lower(stack, "README.md")] for stack in (before, stack)
-    )
-    plan = make_plan(
+    before = project(Stack("dev", apps=[attrs.evolve(app, services=[earlier])]))
+    [artifact] = before.artifacts
+    live, now = deployed(artifact.manifest), project(stack)
+    made = make_plan(
         stack="dev",
-        stack_file="stacks/dev.py",
-        artifacts=[new],
-        live=deployed(old.manifest),
+        stack_file=str(now.path),
+        artifacts=now.artifacts,
+        live=live,
+        report=now.report(),
     )
+    made = attrs.evolve(made, estimates=now.estimates(made.renewed()))
     [shown] = re.findall(r"\$ infra plan stacks/dev\.py\n(.*?)\n\nTo perform", README, re.DOTALL)
-    assert plan_text(plan, deployed(old.manifest), NOW) == shown
+    assert plan_text(made, live, NOW) == shown

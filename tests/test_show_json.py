@@ -14,7 +14,7 @@ from records import BASE, record, records
 
 import infra
 from infra.compile import Artifact
-from infra.estimates import ColdStart, Estimate, Kernels
+from infra.estimates import ColdStart, Download, Estimate, Kernels
 from infra.live import Deployment, Live, Stopped
 from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
@@ -444,7 +444,10 @@ def test_kernels_say_why_they_are_compiled_again() -> None:
         depends_on=("gpu", "engine --tp-size", "steps"),
         source="seen",
     )
-    start = ColdStart(load_bytes=None, load_seconds=None, kernels=(kernels,))
+    download = Download(
+        name="some/model", bytes=10**9, seconds=(3.0, 10.0), depends_on=("model", "gpu")
+    )
+    start = ColdStart(load_bytes=None, load_seconds=None, kernels=(kernels,), downloads=(download,))
     estimate = Estimate(service="service.chat", memory=None, start=start)
     image = Image(name="", steps=(ImageStep(method="apt_install", args=("git",)),))
     wanted = record("one", {"chat": (attrs.evolve(BASE, gpu=("L4",), cpu=2.0), image)}, "y" * 64)
@@ -452,6 +455,8 @@ def test_kernels_say_why_they_are_compiled_again() -> None:
     told = valid((attrs.evolve(made, estimates=(estimate,)), live))
     [held] = told["stacks"][0]["estimates"][0]["start"]["kernels"]
     assert held["compiled_again_by"] == ["steps[0]", "gpu"]
+    [held] = told["stacks"][0]["estimates"][0]["start"]["downloads"]
+    assert held["needed_by"] == ["gpu"]
     fresh, nothing = plan(wanted)
     told = valid((attrs.evolve(fresh, estimates=(estimate,)), nothing))
     assert told["stacks"][0]["estimates"][0]["start"]["kernels"][0]["compiled_again_by"] == []

@@ -47,7 +47,7 @@ def evolved(artifact: Artifact, **manifest: Any) -> Artifact:
     """The same App as another version of infra would have generated it."""
     record = attrs.evolve(artifact.manifest, **manifest)
     source = artifact.source.replace(artifact.manifest.fingerprint, record.fingerprint)
-    return attrs.evolve(artifact, manifest=record, source=source)
+    return artifact._replace(manifest=record, source=source)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,9 @@ REBUILDS: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
      "service.chat", "gpu", f"a command of its image is given other arguments; {AGAIN}"),
     ({"kernels": KERNELS}, {"engine": SGLang(chunked_prefill_size=4096)},
      "service.chat", "engine --chunked-prefill-size",
+     f"a command of its image is given other arguments; {AGAIN}"),
+    ({"kernels": KERNELS}, {"engine": SGLang(chunked_prefill=4096)},
+     "service.chat", "engine --chunked-prefill",
      f"a command of its image is given other arguments; {AGAIN}"),
     ({"kernels": KERNELS}, {"weights": None},
      "service.chat", "volumes /root/.cache/huggingface",

@@ -1,6 +1,7 @@
 """Other values of a service's fields: what each would cost, need and break."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 
 from components import InferenceService, KernelCache, SGLang, SpeculativeDecoding
 from infra import App, Stack
-from infra.display_what_if import what_if_json, what_if_text
+from infra.display_what_if import what_if_json, what_if_markdown, what_if_text
 from infra.errors import UsageError
+from infra.estimates import ColdStart, Estimate, Kernels
+from infra.rules import Finding, Severity
+from infra.text import Style
 from infra.what_if import MOST, Variant, WhatIf, what_if
 
 
@@ -46,7 +50,7 @@ def codes(variant: Variant) -> set[str]:
 def test_the_service_as_it_is_comes_first() -> None:
     """Each value is a row with its price; the GPU's also with what is expected on it."""
     found = tried(one(), "gpu=H200:2,B300:2")
-    assert values(found) == [(("H100:2",),), ("H200:2",), ("B300:2",)]
+    assert values(found) == [(("H100:2",),), (("H200:2",),), (("B300:2",),)]
     now, larger, unknown = found.variants
     assert now.price and larger.price and unknown.price
     assert now.price.floor and larger.price.floor
@@ -100,8 +104,8 @@ def test_the_stack_stays_as_it_is() -> None:
 
 
 FORMS = {
-    "gpu=H100:2": [("H100:2",)],
-    'gpu=["H100:2","H200:2"],"B200:2"': [(["H100:2", "H200:2"],), ("B200:2",)],
+    "gpu=H100:2": [(("H100:2",),)],
+    'gpu=["H100:2","H200:2"],"B200:2"': [(("H100:2", "H200:2"),), (("B200:2",),)],
     "min_containers=1,2": [(1,), (2,)],
     "speculative=null": [(None,)],
     "weights=None": [(None,)],
@@ -111,6 +115,8 @@ FORMS = {
     "model.revision=123": [(123,)],
     "environment.LEVEL=2": [("2",)],
     "environment.OTHER=x": [("x",)],
+    "environment.OTHER=1,true": [("1",), ("true",)],
+    "engine.flags.some_flag=1": [(1,)],
     "kernels.volume=1": [("1",)],
     "port=NaN,1e999": [("NaN",), ("1e999",)],
 }
@@ -156,7 +162,8 @@ MISTAKES = {
     '="x"': "names no values",
     'gpu=["H100"': "is no JSON",
     "name=other": "--what-if name: makes another service of it",
-    "None.gpu=H200": "InferenceService has no None; ",
+    "None.gpu=H200": "--what-if None.gpu: None is neither a service nor a field of one; one of "
+    "chat is allowed before a field; write chat.gpu",
     "min_containers=" + ",".join(map(str, range(MOST + 1))): f"{MOST} are allowed",
 }
 
@@ -191,6 +198,9 @@ def test_one_of_several_services() -> None:
     assert tried(stack, "gpu=L4", "port=9000", service="chat").service == "chat"
     assert "no service is named; one of chat, chat.small, echo is allowed" in wrong(stack, "gpu=L4")
     assert "chat, echo are meant" in wrong(stack, "chat.gpu=L4", "echo.gpu=L4")
+    assert "one of chat, chat.small, echo is allowed before a field; write echo.gpu" in wrong(
+        stack, "ecco.gpu=L4"
+    )
     assert "nobody is meant" in wrong(stack, "gpu=L4", service="nobody")
 
 
@@ -226,19 +236,107 @@ def test_the_table() -> None:
     """A row per variant, with why one can't be below; its JSON says the same in full."""
     found = tried(one(min_containers=0), "gpu=H200:2,B300:2", "min_containers=1,-1")
     text = what_if_text(found)
-    title, rows, notes = text.split("\n\n")
+    title, rows, notes, *_ = text.split("\n\n")
     assert title == "What if: service.chat (USD, list prices of 2026-05-07)"
     lines = rows.splitlines()
     assert " ".join(lines[0].split()) == (
-        "gpu min_containers FREE GB/GPU REPLICA USD/H FLOOR USD/MONTH LOAD FINDINGS"
+        "gpu min_containers FREE GB/GPU REPLICA/H FLOOR/MONTH LOAD START FINDINGS"
     )
     assert lines[1].split()[:3] == ["now", "H100:2", "0"]
-    assert "15.90            11,609" in lines[2]
+    assert " 15.90 11,609 " in " ".join(lines[2].split())
     assert "can't be: see below" in lines[3]
     assert "price not known  price not known" in lines[4]
     assert notes.startswith("2, 4: chat.min_containers: -1 is too small; ")
     data = what_if_json(found, "dev")
     assert [each["is_current"] for each in data["variants"]] == [True, *[False] * 4]
-    assert data["variants"][1]["values"] == {"gpu": "H200:2", "min_containers": 1}
+    assert data["variants"][1]["values"] == {"gpu": ["H200:2"], "min_containers": 1}
     assert data["variants"][1]["price"]["floor"]["per_month"] == [11608.51, 11608.51]
     assert data["variants"][2]["problems"] == list(found.variants[2].problems)
+
+
+def finding(code: str, severity: Severity = "warning", what: str = "so") -> Finding:
+    """A finding of a service."""
+    return Finding(
+        code=code,
+        severity=severity,
+        where="chat.gpu",
+        what=what,
+        why="",
+        fix=f"mend {code}",
+        source="here",
+    )
+
+
+def compared(*findings: Sequence[Finding]) -> WhatIf:
+    """Variants of which each has these findings, the service as it is first."""
+    found = tried(one(), f"port={','.join(str(9000 + each) for each in range(1, len(findings)))}")
+    variants = zip(found.variants, findings, strict=True)
+    return attrs.evolve(
+        found,
+        variants=tuple(attrs.evolve(each, findings=tuple(held)) for each, held in variants),
+    )
+
+
+def test_only_what_differs_from_now_is_told() -> None:
+    """What comes and goes stands in the row, and each new error or warning once below."""
+    kept, gone, info = finding("INF001"), finding("INF002"), finding("INF003", "info")
+    new, worse = finding("INF004", what="3 GB lack"), finding("INF001", "error")
+    other = finding("INF004", what="5 GB lack")
+    text = what_if_text(compared([kept, gone], [kept, gone], [kept, new], [worse, info, other]))
+    _, rows, *blocks = text.split("\n\n")
+    assert [line.rpartition("  ")[2].strip() for line in rows.splitlines()[1:]] == [
+        "2 warnings (INF001, INF002)",
+        "as now",
+        "+1 warning (INF004), -1 warning (INF002)",
+        "+1 error (INF001), +1 warning (INF004), +1 info (INF003), -2 warnings (INF001, INF002)",
+    ]
+    assert blocks == [
+        "New in 3:\n  error INF001 chat.gpu: so\n      mend INF001",
+        "New in 2, 3:\n  warning INF004 chat.gpu: 3 GB lack\n      mend INF004",
+    ]
+
+
+def test_all_of_a_start_is_told() -> None:
+    """Loading, what each container compiles and the rest; or that it is not known."""
+    compiled = Kernels(
+        name="DeepGEMM",
+        state="compiled in every container",
+        seconds=(600, 1200),
+        depends_on=(),
+        source="seen",
+    )
+    kept = attrs.evolve(compiled, state="kept in a Volume")
+    start = ColdStart(
+        load_bytes=1, load_seconds=(30, 60), kernels=(compiled, kept), other_seconds=60
+    )
+    found = compared([], [])
+    for held, said in ((start, "12 to 22 min"), (attrs.evolve(start, other_seconds=None), "")):
+        estimate = Estimate(service="service.chat", memory=None, start=held)
+        variant = attrs.evolve(found.variants[1], estimate=estimate)
+        told = what_if_text(attrs.evolve(found, variants=(found.variants[0], variant)))
+        assert f" 30 to 60 s {said or 'not known'} as now" in " ".join(told.split())
+
+
+def test_a_pull_request_has_the_same() -> None:
+    """A table with what is new and what can't be below it, in which no text can break it."""
+    found = compared([], [finding("INF004", what="a | b <b>`c`")], [])
+    worse = attrs.evolve(found.variants[2], price=None, problems=("port: 1 | 2",))
+    text = what_if_markdown(attrs.evolve(found, variants=(*found.variants[:2], worse)))
+    title, table, problems, new = text.split("\n\n")
+    assert title == "### infra plan: `What if: service.chat (USD, list prices of 2026-05-07)`"
+    assert {line.count("|") for line in table.splitlines()} == {9}
+    assert table.splitlines()[0].startswith("|  | `port` | FREE GB/GPU | ")
+    assert "| +1 warning (INF004) |" in table.splitlines()[3]
+    assert problems == "- 2: `port: 1 | 2`"
+    assert new == "- new in 1: **warning** `` INF004 chat.gpu: a | b <b>`c`; mend INF004 ``"
+
+
+def test_a_narrow_terminal_has_a_line_per_figure() -> None:
+    """Columns that don't fit stand below each other, and texts are wrapped."""
+    found = compared([finding("INF001")], [finding("INF004", what="word " * 30)])
+    wide, narrow = (what_if_text(found, Style(width=width)) for width in (120, 60))
+    assert wide.splitlines()[2].split()[:2] == ["port", "FREE"]
+    lines = narrow.splitlines()
+    assert lines[2:5] == ["now", "  port         8000", "  FREE GB/GPU  33.5"]
+    assert max(map(len, lines[2:])) <= 60
+    assert max(map(len, wide.splitlines())) <= 120

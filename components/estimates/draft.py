@@ -1,14 +1,21 @@
-"""The draft model of SGLang's speculative decoding: what it is, and whose memory it takes."""
+"""The draft model of speculative decoding: what it is, and whose memory it takes."""
 
 import attrs
 
 from components.rules.budget import ONE_POOL
-from components.rules.engine import SGLangEngine
+from components.rules.engine import Engine
+from components.rules.sglang_engine import SGLangEngine
 from components.rules.speculative import STEPS, TOKENS, TOPK
 from infra.facts.models import ModelFacts, model_of
 
 OWN_LAYERS = 1  # of a model's own multi-token prediction, if its config.json says no other number
-UNCOUNTED = ("NGRAM", "UNO")  # guesses without a draft model
+UNCOUNTED = (
+    "NGRAM",
+    "UNO",
+    "ngram",
+    "suffix",
+    "extract_hidden_states",
+)  # guesses without a draft model
 
 
 @attrs.frozen(kw_only=True)
@@ -32,12 +39,13 @@ class Draft:
     tokens: int
 
     @classmethod
-    def of(cls, engine: SGLangEngine) -> "Draft":
+    def of(cls, engine: Engine) -> "Draft":
         """The draft of a service."""
         name = engine.draft_model
         has_draft = engine.algorithm is not None and engine.algorithm not in UNCOUNTED
         facts = model_of(name, engine.service.models) if name and has_draft else ModelFacts()
-        is_counted = has_draft and engine.since(ONE_POOL)
+        is_late = not isinstance(engine, SGLangEngine) or engine.since(ONE_POOL)
+        is_counted = has_draft and is_late
         layers: int | None = 0
         if is_counted:
             layers = facts.layers if name else engine.model.draft_layers or OWN_LAYERS

@@ -1,25 +1,15 @@
-"""What requests take of a GPU's memory in SGLang: keys and values of tokens, states of layers."""
+"""What requests take of a GPU's memory: keys and values of tokens, states of layers."""
 
 import math
 
 import attrs
 
 from components.estimates.draft import Draft
-from components.rules.budget import attention_copies
-from components.rules.engine import SGLangEngine
-from components.rules.hybrid import strategy
+from components.rules.budget import attention_copies, attention_ranks, token_bytes
+from components.rules.engine import Engine
+from components.rules.sglang_engine import SGLangEngine
+from components.rules.states import strategy
 
-# Sizes of a number in the KV cache, in 1/32 bytes: of FP4 and MXFP8 with their blocks' scales.
-SIXTEEN_BITS = 64
-SIZES = {
-    "fp8": 32,
-    "fp8_e4m3": 32,
-    "fp8_e5m2": 32,
-    "mxfp8": 33,
-    "fp4_e2m1": 18,
-    "nvfp4": 18,
-    "fp4_mx_block16": 18,
-}
 # States per request that the prefix cache needs, and more of them with extra_buffer (0.5.11:
 # model_runner_kv_cache_mixin.py).
 KEPT_STATES = 3
@@ -81,54 +71,44 @@ class KVCache:
         return max((room - self.state_bytes * self.fixed_states) // each, 0) * self.copies
 
     @classmethod
-    def of(cls, engine: SGLangEngine) -> "KVCache":
+    def of(cls, engine: Engine) -> "KVCache":
         """The KV cache of a service."""
         draft = Draft.of(engine)
-        shared = attention_copies(engine)
-        each, unknown = _token_bytes(engine, draft, engine.tp // shared or 1)
+        copies = engine.dp * attention_copies(engine)
+        each, unknown = _token_bytes(engine, draft)
         state: int | None = 0
         fixed = per_request = 0
-        if engine.model.is_hybrid:
+        if engine.model.is_hybrid and isinstance(engine, SGLangEngine):
             size = engine.model.state_bytes
-            state = None if size is None else -(-size // (engine.tp // shared or 1))
-            fixed, per_request = _states(engine, draft, engine.dp * shared)
+            state = None if size is None else -(-size // attention_ranks(engine))
+            fixed, per_request = _states(engine, draft, copies)
         return cls(
             token_bytes=each,
             state_bytes=state,
             fixed_states=fixed,
             states_per_request=per_request,
-            copies=engine.dp * shared,
+            copies=copies,
             unknown=unknown,
         )
 
 
-def number_size(engine: SGLangEngine) -> int:
-    """Size of a number in the KV cache, in 1/32 bytes."""
-    given = engine.text("--kv-cache-dtype") or "auto"
-    return SIZES.get(engine.model.kv_dtype or "" if given == "auto" else given, SIXTEEN_BITS)
-
-
-def _token_bytes(
-    engine: SGLangEngine, draft: Draft, ranks: int
-) -> tuple[int | None, tuple[str, ...]]:
+def _token_bytes(engine: Engine, draft: Draft) -> tuple[int | None, tuple[str, ...]]:
     """Bytes of one token on a GPU, or what is missing for them."""
     facts = engine.model
     layers, extra = facts.kv_layers, draft.pool_layers
     # of a hybrid, the layers alone do not tell which of them have a KV cache
     needed = {"attention_layers" if facts.is_hybrid else "layers": layers}
-    if facts.latent_size:
-        numbers = facts.latent_size  # each GPU has all of it
-    else:
+    if not facts.latent_size:
         needed |= {"kv_heads": facts.kv_heads, "head_size": facts.head_size}
-        size = (facts.head_size or 0) + (facts.value_size or facts.head_size or 0)
-        numbers = max((facts.kv_heads or 0) // ranks, 1) * size
     unknown = tuple(name for name, value in needed.items() if value is None)
     if extra is None:
         unknown += (f"layers of {draft.name}",)
+    if facts.is_hybrid and not isinstance(engine, SGLangEngine):
+        unknown = (f"how {engine.title} shares its pages between states and KV cache",)
     if unknown or layers is None or extra is None:
         return None, unknown
-    here = math.ceil(layers / engine.pp) + extra
-    return numbers * here * number_size(engine) // 32, ()
+    each = token_bytes(engine, math.ceil(layers / engine.pp) + extra)
+    return each, () if each else (f"what a token takes with {engine.text('--kv-cache-dtype')}",)
 
 
 def _states(engine: SGLangEngine, draft: Draft, copies: int) -> tuple[int, int]:

@@ -3,18 +3,54 @@
 from collections.abc import Iterator
 
 from components.image import PINNED, packages
-from components.rules.caches import COMPILER, cache_folder, holding, uses_deep_gemm
-from components.rules.engine import Engine, SGLangEngine
-from components.rules.loading import DEEP_GEMM, Loading
+from components.rules.caches import cache_folder, holding, uses_deep_gemm
+from components.rules.engine import Engine
+from components.rules.loading import BESIDE_WEIGHTS, HUB, Loading, transfer
+from components.rules.sglang_engine import SGLangEngine
+from components.rules.vllm_engine import SPECULATIVE, VLLMEngine
 from components.sglang import DEEP_GEMM_FLAGS
-from infra.estimates import ColdStart, Kernels, KernelState
+from infra.estimates import ColdStart, Download, Kernels, KernelState
 from infra.facts.models import model_of
-from infra.figures import duration
 
-COMPILED = "log of sglang/compile_deep_gemm.py"
-FAST_WARM_UP = "SGLANG_JIT_DEEPGEMM_FAST_WARMUP"
-FAST = (0.0, 180.0)  # seconds; since 0.5.8: "<3 min" in sgl-project/sglang#18823
+COMPILED = "log of SGLang 0.5.6.post2 to 0.5.23"
 FOLDERS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
+GRAPHS = "compute_hash in vllm/config/model.py and cache.py"
+
+# What asks for other kernels than those that are kept, if it changes. The weights' shapes follow
+# from the model and how it is cut, not from its commit.
+MODEL = ("engine --model-path", "engine --model")
+CUT = (
+    *MODEL,
+    *("engine --tp-size", "engine --tensor-parallel-size"),
+    "engine --enable-dp-attention",
+)
+# With attention in parallel, as many copies of the model cut it, too.
+COPIES = ("engine --dp-size", "engine --data-parallel-size")
+ARCHITECTURE = "gpu architecture"
+# All that `sglang.compile_deep_gemm` is given but what says nothing about shapes.
+DEEP_GEMM = tuple(
+    field
+    for field in (f"engine {flag}" for flag in DEEP_GEMM_FLAGS)
+    if field not in ("engine --revision", "engine --trust-remote-code", *COPIES)
+)
+# A kernel of Triton's has shapes and types compiled in; FlashInfer's modules are named after types
+# and the size of a head. TorchInductor's key holds the graph and the name of the GPU, where the
+# others hold its architecture.
+DEPENDS = {
+    "Triton": (ARCHITECTURE, *CUT, "engine --quantization", "engine --kv-cache-dtype"),
+    "TorchInductor": ("gpu", *CUT, "engine --quantization"),
+    "FlashInfer": (ARCHITECTURE, *MODEL, "engine --kv-cache-dtype"),
+}
+# What vLLM makes a key of for what torch.compile gives.
+VLLM_KEY = (
+    "engine --revision",
+    "engine --dtype",
+    "engine --quantization",
+    "engine --max-model-len",
+    "engine --kv-cache-dtype",
+    "engine --tensor-parallel-size",
+    "engine --pipeline-parallel-size",
+)
 
 
 def cold_start(engine: Engine) -> ColdStart:
@@ -23,56 +59,101 @@ def cold_start(engine: Engine) -> ColdStart:
     return ColdStart(
         load_bytes=loading.weight_bytes,
         load_seconds=loading.seconds,
-        kernels=tuple(_kernels(engine)) if isinstance(engine, SGLangEngine) else (),
+        kernels=tuple(_kernels(loading)),
+        other_seconds=float(BESIDE_WEIGHTS),
+        limit=loading.limit,
+        is_limit_given=engine.service.startup_timeout is not None,
+        downloads=tuple(_downloads(loading)),
         notes=tuple(_notes(loading)),
     )
 
 
-def _kernels(engine: SGLangEngine) -> Iterator[Kernels]:
-    """What is compiled on the GPU; a cache is of no use to another GPU or release."""
-    always = ("gpu", _version_step(engine))
-    words = [str(value) for value in engine.parsed.values.values()]
-    builds = any(COMPILER in build.command for build in engine.image.builds)
-    if uses_deep_gemm(engine) or builds:
-        is_fast = engine.env.get(FAST_WARM_UP, "").lower() in ("1", "true", "yes")
+def _kernels(loading: Loading) -> Iterator[Kernels]:
+    """What is compiled on the GPU; a cache is of no use to another kind of GPU or release."""
+    engine = loading.engine
+    if isinstance(engine, SGLangEngine):
+        yield from _deep_gemm(loading, engine)
+        yield from _others(engine)
+    elif isinstance(engine, VLLMEngine) and _is_compiled(engine):
+        is_off = engine.env.get("VLLM_DISABLE_COMPILE_CACHE", "0") not in ("", "0")
+        folder = "" if is_off else engine.cache_root
+        yield Kernels(
+            name="torch.compile",
+            state=_state(engine, folder),
+            seconds=None,
+            depends_on=("gpu", *_kept(engine, folder), "model", *VLLM_KEY),
+            source=GRAPHS,
+        )
+
+
+def _deep_gemm(loading: Loading, engine: SGLangEngine) -> Iterator[Kernels]:
+    is_built = loading.is_compiled_at_build
+    if uses_deep_gemm(engine) or is_built:
+        folder = cache_folder(engine, "DeepGEMM")
         yield Kernels(
             name="DeepGEMM",
-            state="compiled at build" if builds else _state(engine, "DeepGEMM"),
-            seconds=FAST if is_fast and engine.since("0.5.8") else DEEP_GEMM,
-            depends_on=(
-                *always,
-                *(f"engine {flag}" for flag in DEEP_GEMM_FLAGS),
-                *_volume(engine, "DeepGEMM"),
-            ),
+            state="compiled at build" if is_built else _state(engine, folder),
+            seconds=loading.deep_gemm,
+            depends_on=(ARCHITECTURE, *_kept(engine, folder), *_cut(engine, DEEP_GEMM)),
             source=COMPILED,
         )
+
+
+def _others(engine: SGLangEngine) -> Iterator[Kernels]:
+    asked = [
+        f"engine {flag}"
+        for flag, value in engine.parsed.values.items()
+        if str(value).startswith("flashinfer")
+    ]
     uses = {
         "Triton": True,
         "TorchInductor": engine.has("--enable-torch-compile"),
-        "FlashInfer": any(word.startswith("flashinfer") for word in words),
+        "FlashInfer": bool(asked),
     }
     for cache in (cache for cache, is_used in uses.items() if is_used):
+        folder = cache_folder(engine, cache)
         yield Kernels(
             name=cache,
-            state=_state(engine, cache),
+            state=_state(engine, folder),
             seconds=None,
-            depends_on=(*always, *_volume(engine, cache)),
+            depends_on=(
+                *_kept(engine, folder),
+                *_cut(engine, DEPENDS[cache]),
+                *(asked if cache == "FlashInfer" else ()),
+            ),
             source=FOLDERS,
         )
 
 
-def _state(engine: SGLangEngine, cache: str) -> KernelState:
-    kept = holding(engine, cache_folder(engine, cache))
-    return "kept in a Volume" if kept else "compiled in every container"
+def _cut(engine: SGLangEngine, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields, with the one that counts only with attention in parallel."""
+    is_cut = "engine --tp-size" in fields and engine.has("--enable-dp-attention")
+    return (*fields, *COPIES) if is_cut else fields
 
 
-def _volume(engine: SGLangEngine, cache: str) -> tuple[str, ...]:
-    """The field of the Volume that keeps a cache; another Volume would be empty."""
-    kept = holding(engine, cache_folder(engine, cache))
+def _is_compiled(engine: VLLMEngine) -> bool:
+    """Whether vLLM compiles the model's graphs; it does unless it is told not to."""
+    given = engine.settings("--compilation-config")
+    is_off = engine.text("--optimization-level") == "0"
+    is_off |= given.get("mode", given.get("level")) in (0, "NONE")
+    return not (is_off or engine.has("--enforce-eager"))
+
+
+def _state(engine: Engine, folder: str) -> KernelState:
+    return "kept in a Volume" if holding(engine, folder) else "compiled in every container"
+
+
+def _kept(engine: Engine, folder: str) -> tuple[str, ...]:
+    """The fields of the release, and of the folder's Volume: another one would be empty."""
+    return (_version_step(engine), *_volume(engine, folder))
+
+
+def _volume(engine: Engine, folder: str) -> tuple[str, ...]:
+    kept = holding(engine, folder)
     return (f"volumes {kept.path}",) if kept else ()
 
 
-def _version_step(engine: SGLangEngine) -> str:
+def _version_step(engine: Engine) -> str:
     """The field of the image that says the engine's release."""
     for index, step in enumerate(engine.image.steps):
         pins = map(PINNED.fullmatch, packages((step,)))
@@ -81,23 +162,26 @@ def _version_step(engine: SGLangEngine) -> str:
     return "steps[0]"
 
 
+def _downloads(loading: Loading) -> Iterator[Download]:
+    engine = loading.engine
+    model = ("model", *MODEL, "engine --revision")
+    draft = "engine --speculative-draft-model-path", "engine --speculative-draft-model-revision"
+    for name, size in loading.downloads.items():
+        named = model if name == engine.path else (*draft, f"engine {SPECULATIVE}")
+        yield Download(
+            name=name,
+            bytes=size,
+            seconds=transfer(size, HUB),
+            depends_on=(*named, *_volume(engine, engine.hub[0])),
+        )
+
+
 def _notes(loading: Loading) -> Iterator[str]:
     if loading.weight_bytes is None:
         return
-    engine = loading.engine
-    yield from _about_size(engine)
-    download, limit = loading.download_seconds, engine.service.startup_timeout
-    if download:
-        yield f"the first container downloads the weights from the Hub: {duration(download)}"
-    elif not engine.path.startswith("/") and not loading.is_kept:
+    yield from _about_size(loading.engine)
+    if not loading.engine.path.startswith("/") and not loading.is_kept:
         yield "each container downloads the weights from the Hub"
-    needed, first = loading.to_start, loading.to_start_first
-    if needed is not None and first is not None and limit is not None:
-        later = f", the first one up to {_at_most(first)}" if download else ""
-        yield (
-            f"in all, a start takes up to {_at_most(needed)}{later}; "
-            f"startup_timeout is {_at_most(limit)}"
-        )
 
 
 def _about_size(engine: Engine) -> Iterator[str]:
@@ -108,7 +192,3 @@ def _about_size(engine: Engine) -> Iterator[str]:
         yield f"without {name}, whose size is not known"
     if any(each is not None and each.is_estimate("weight_bytes") for each in (engine.model, draft)):
         yield "the size of the weights is an estimate"
-
-
-def _at_most(seconds: int) -> str:
-    return duration((seconds, seconds))

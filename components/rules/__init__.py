@@ -3,11 +3,13 @@
 from components.rules import (
     caches,
     drafts,
+    experts,
     exposure,
     flags,
     gpus,
     hybrid,
     memory,
+    overlap,
     pinning,
     readiness,
     routing,
@@ -21,17 +23,21 @@ TOPICS = (
     flags,
     speculative,
     drafts,
+    overlap,
     hybrid,
     caches,
     sharing,
     readiness,
     gpus,
+    experts,
     memory,
     routing,
     pinning,
     exposure,
     vllm,
 )
-RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for topic in TOPICS for rule in topic.RULES), key=lambda rule: rule.code)
+)
 
 __all__ = ["RULES", "TOPICS"]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import LARGEST, Engine, SGLangEngine
+from components.rules.engine import LARGEST, Engine
+from components.rules.sglang_engine import SGLangEngine
+from infra.facts.gpus import Gpu
 from infra.facts.models import ModelFacts
 
 ONE_POOL = "0.5.14"  # since then a draft model is within the fraction, and nothing reserved for it
@@ -14,6 +16,22 @@ BY_MEMORY = (
     (160 * 1024, 8192, 256, 512),
     (10**9, 16384, 512, 512),
 )
+LATER = (BY_MEMORY[0], (35 * 1024, 4096, 48, 160), *BY_MEMORY[2:])  # since 0.5.20
+# Sizes of a number in the KV cache, in 1/32 bytes: of FP4 and MXFP8 with their blocks' scales.
+SIXTEEN_BITS = 64
+SIZES = {
+    "bf16": SIXTEEN_BITS,
+    "bfloat16": SIXTEEN_BITS,
+    "float16": SIXTEEN_BITS,
+    "fp8": 32,
+    "fp8_e4m3": 32,
+    "fp8_e5m2": 32,
+    "fp8_inc": 32,
+    "mxfp8": 33,
+    "fp4_e2m1": 18,
+    "nvfp4": 18,
+    "fp4_mx_block16": 18,
+}
 # Flags whose numbers are 1 at least.
 COUNTS = {
     "sglang": (
@@ -31,34 +49,62 @@ COUNTS = {
         "--max-num-seqs",
     ),
 }
+# Of what SGLang reserves, so much has to be left, and its own share can be exceeded by so much: its
+# documentation leaves 0.303 and is 0.11 above (gpt-oss-120b on one H100 with 0.95).
+LEAST, MARGIN = 0.3, 0.12
+HIGH = 0.95  # documented for vLLM and that model
+CACHE_BYTES = "--kv-cache-memory-bytes"
 UNCHUNKED = 16384  # tokens of a prefill where --chunked-prefill-size is -1
 
 
-def own_fraction(engine: Engine) -> float | None:
+def own_share(engine: Engine, gpu: Gpu) -> float | None:
+    """The share of a GPU's memory that the engine takes where the stack says none."""
+    if isinstance(engine, SGLangEngine):
+        return own_fraction(engine, gpu)
+    found = engine.release.default(engine.share_flag) if engine.share_flag else None
+    return found if isinstance(found, float) else None
+
+
+def own_fraction(engine: SGLangEngine, gpu: Gpu) -> float | None:
     """
     The fraction that SGLang would take itself for weights and KV cache.
 
     It reserves memory for the activations of a prefill chunk, for CUDA graphs and, up to 0.5.13,
-    for a draft model (server_args.py of 0.5.6.post2 to 0.5.19, arg_groups/memory_hook.py since).
-    None: the GPU's memory is not known.
+    for a draft model. None: the GPU's memory is not known.
     """
-    if engine.gpu is None or engine.gpu.memory_mib is None:
+    if gpu.memory_mib is None:
         return None
-    memory = engine.gpu.memory_mib
-    chunk, graph, graph_tp = next(row[1:] for row in BY_MEMORY if memory < row[0])
+    return (gpu.memory_mib - reserved(engine, gpu.memory_mib) - for_draft(engine)) / gpu.memory_mib
+
+
+def highest_share(engine: Engine, gpu: Gpu) -> float:
+    """The largest share that the engine's documentation lets one expect to hold."""
+    if not isinstance(engine, SGLangEngine) or gpu.memory_mib is None:
+        return HIGH
+    needed, draft = reserved(engine, gpu.memory_mib), for_draft(engine)
+    least = max(LEAST * needed, needed - MARGIN * gpu.memory_mib) + draft
+    return 1 - least / gpu.memory_mib
+
+
+def reserved(engine: SGLangEngine, memory: int) -> float:
+    """
+    MiB that SGLang leaves for activations and CUDA graphs on a GPU with so many MiB.
+
+    As in server_args.py of 0.5.6.post2 to 0.5.18, arg_groups/memory_hook.py of 0.5.19 to 0.5.23.
+    """
+    rows = LATER if engine.since("0.5.20") else BY_MEMORY
+    chunk, graph, graph_tp = next(row[1:] for row in rows if memory < row[0])
     prefill = engine.number("--chunked-prefill-size") or chunk
     largest = engine.graphs or (graph_tp if engine.tp >= 4 else graph)
-    reserved = 512 + 1.5 * max(prefill if prefill > 0 else UNCHUNKED, 2048)
-    reserved += 2 * largest + engine.tp * engine.pp / 8 * 1024
-    if isinstance(engine, SGLangEngine) and (copies := attention_copies(engine)) > 1:
-        reserved += largest * copies * (4.5 if largest > 300 else 3)
-    if memory > 60 * 1024:
-        reserved = max(reserved, 10 * 1024)
-    return (memory - reserved - _for_draft(engine)) / memory
+    found = 512 + 1.5 * max(prefill if prefill > 0 else UNCHUNKED, 2048)
+    found += 2 * largest + engine.tp * engine.pp / 8 * 1024
+    if (copies := attention_copies(engine)) > 1:
+        found += largest * copies * (4.5 if largest > 300 else 3)
+    return max(found, 10 * 1024) if memory > 60 * 1024 else found
 
 
-def _for_draft(engine: Engine) -> int:
-    """MiB that SGLang reserves for a draft model."""
+def for_draft(engine: SGLangEngine) -> int:
+    """MiB that SGLang leaves for a draft model beside that."""
     if engine.algorithm in (None, "NGRAM") or engine.since(ONE_POOL):
         return 0
     if engine.algorithm == "STANDALONE":
@@ -66,17 +112,28 @@ def _for_draft(engine: Engine) -> int:
     return (4 if engine.since("0.5.10") else 2) * 1024
 
 
-def fraction(engine: Engine) -> float | None:
-    """The fraction that is asked for, or the engine's own; None: not known."""
-    if not isinstance(engine, SGLangEngine):
-        return engine.share
-    return own_fraction(engine) if engine.share is None else engine.share
+def fraction(engine: Engine, gpu: Gpu) -> float | None:
+    """The share for weights and KV cache, as asked for or the engine's own; None: not known."""
+    if engine.text(CACHE_BYTES):
+        return 1.0  # vLLM then asks for no share of the memory
+    if engine.share is None:
+        return own_share(engine, gpu)
+    return engine.share if 0 < engine.share <= 1 else None
 
 
 def bytes_per_gpu(facts: ModelFacts, engine: Engine) -> int | None:
-    """Bytes of a model's weights for each GPU of an engine; None: not known."""
-    size = facts.weight_bytes
-    return None if size is None else -(-size // (engine.tp * engine.pp))
+    """
+    Bytes of a model's weights for each GPU of an engine; None: not known.
+
+    vLLM divides experts among all its copies, with or without expert parallelism
+    (FusedMoEParallelConfig), and each has the rest; then it is so many bytes at least.
+    """
+    size, parts = facts.weight_bytes, engine.tp * engine.pp
+    if engine.dp > 1 and engine.package == "vllm":
+        if facts.expert_size is None and facts.mlp_size is None:
+            return None
+        parts *= engine.dp if facts.expert_size else 1
+    return None if size is None else -(-size // parts)
 
 
 def resident_bytes(engine: Engine) -> int | None:
@@ -93,6 +150,44 @@ def resident_bytes(engine: Engine) -> int | None:
     return max(size - int(moved * 2**30), 0) if 0 < moved < LARGEST else size
 
 
+def is_shrunk(engine: Engine) -> bool:
+    """Whether weights are quantised while they are loaded, to less than their files have."""
+    return engine.model.quantization is None and engine.text("--quantization") is not None
+
+
+def room(engine: Engine, gpu: Gpu) -> int | None:
+    """Bytes of each GPU that weights leave for the KV cache, at the most; None: not known."""
+    if engine.text(CACHE_BYTES):
+        return engine.count(CACHE_BYTES)
+    size, share, capacity = resident_bytes(engine), fraction(engine, gpu), gpu.capacity
+    if size is None or share is None or capacity is None:
+        return None
+    return int(capacity * share) - size
+
+
+def number_size(engine: Engine) -> int | None:
+    """Size of a number in the KV cache, in 1/32 bytes; None: not known."""
+    given = engine.text("--kv-cache-dtype") or "auto"
+    if given == "auto":
+        return SIZES.get(engine.model.kv_dtype or "", SIXTEEN_BITS)
+    return SIZES.get(given)
+
+
+def token_bytes(engine: Engine, layers: int | None) -> int | None:
+    """Bytes that so many layers of the model keep of a token on one GPU; None: not known."""
+    facts, size = engine.model, number_size(engine)
+    is_cut = (engine.count("--decode-context-parallel-size") or 1) > 1
+    if layers is None or size is None or is_cut:
+        return None
+    numbers = facts.latent_size  # each GPU has all of it
+    if numbers is None:
+        if facts.kv_heads is None or facts.head_size is None:
+            return None
+        here = max(facts.kv_heads // attention_ranks(engine), 1)
+        numbers = here * (facts.head_size + (facts.value_size or facts.head_size))
+    return numbers * layers * size // 32
+
+
 def out_of_range(engine: Engine) -> Iterator[tuple[str, str]]:
     """Flags that divide memory and GPUs in a way that can't be, and what is allowed."""
     for flag in COUNTS.get(engine.package, ()):
@@ -101,10 +196,23 @@ def out_of_range(engine: Engine) -> Iterator[tuple[str, str]]:
     share = engine.share if isinstance(engine, SGLangEngine) else None
     if share is not None and not 0 < share < 1:
         yield "--mem-fraction-static", "a number above 0 and below 1"
+    window = engine.real("--swa-full-tokens-ratio")
+    if window is not None and not 0 < window <= 1 and engine.since("0.5.7"):
+        yield "--swa-full-tokens-ratio", "a number above 0, and 1 at the most,"
 
 
-def attention_copies(engine: SGLangEngine) -> int:
+def attention_copies(engine: Engine) -> int:
     """Groups of the service's GPUs among which data-parallel attention divides the requests."""
+    if not isinstance(engine, SGLangEngine):
+        return 1
     if given := engine.count("--attn-dp-size"):
         return given
     return engine.count("--dp-size") or 1 if engine.has("--enable-dp-attention") else 1
+
+
+def attention_ranks(engine: Engine) -> int:
+    """GPUs that share the heads of one copy of attention."""
+    copies = attention_copies(engine)
+    if isinstance(engine, SGLangEngine):
+        copies *= engine.count("--attn-cp-size") or 1
+    return engine.tp // copies or 1

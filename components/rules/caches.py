@@ -3,17 +3,26 @@
 import re
 from collections.abc import Iterator
 
-from components.rules.engine import Engine, SGLangEngine, base_tag
+from components.image import SGLANG_IMAGE, repository
+from components.rules.engine import Engine, base_tag
+from components.rules.sglang_engine import SGLangEngine
+from components.sglang import DEEP_GEMM_FLAGS
 from infra.facts import caches
-from infra.resources import Mount
+from infra.resources import Image, Mount
 from infra.rules import Fault, Rule, rule
 
 DEFAULTS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
 DEEP_GEMM = re.compile(r"deep[_-]?gemm", re.IGNORECASE)
 HUB = re.compile(r"hugging-?_?face|hf[_-]?(hub|cache|home)", re.IGNORECASE)
 HUB_DEFAULT = "/root/.cache/huggingface"
+REMOVED = re.compile(r"\brm\s+(?:-\S+\s+)*-\S*[rR]\S*((?:\s+[^\s;&|]+)+)")
+HOME = re.compile(r"^(?:~|\$HOME|\$\{HOME\})(?=/)")
 COMPILER = "sglang.compile_deep_gemm"
 
+# With which DeepGEMM multiplies matrices in FP8.
+GEMM_BACKENDS = (None, "auto", "deep_gemm", "flashinfer_deepgemm")
+# Models, by a part of their names, whose attention finds its tokens with DeepGEMM as well.
+INDEXED = ("deepseek", "glm-5", "glm5")
 # What sets the shapes of DeepGEMM's kernels, with the value that need not be written.
 SHAPES = ("--tp-size", "--ep-size", "--quantization")
 
@@ -21,15 +30,20 @@ SHAPES = ("--tp-size", "--ep-size", "--quantization")
 def holding(engine: Engine, path: str) -> Mount | None:
     """The Volume that a path is in."""
     for each in engine.service.mounts:
-        if f"{path}/".startswith(each.path.rstrip("/") + "/"):
+        if is_inside(path, each.path):
             return each
     return None
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path is a folder's, or in it."""
+    return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def cache_folder(engine: SGLangEngine, cache: str) -> str:
     """Where this release keeps a cache of kernels, such as Triton's; empty: it has none."""
     if named := engine.env.get(caches.variable("sglang", cache)):
-        return named
+        return f"{named}/.cache/flashinfer" if cache == "FlashInfer" else named
     found = caches.default("sglang", cache, engine.release.version) or ""
     moved = engine.env.get("SGLANG_CACHE_DIR")
     return found.replace("/root/.cache/sglang/", f"{moved}/", 1) if moved else found
@@ -40,33 +54,63 @@ def deep_gemm_folder(engine: SGLangEngine) -> str:
     return cache_folder(engine, "DeepGEMM")
 
 
+def meant_for(engine: SGLangEngine, mount: Mount) -> str | None:
+    """Whose kernels a Volume is for, as its path, its name or a build says; None: it is not."""
+    if cache := caches.places("sglang").get(mount.path):
+        return cache
+    if DEEP_GEMM.search(mount.path) or DEEP_GEMM.search(mount.volume.name):
+        return "DeepGEMM"
+    if not compiles(engine) or mount is holding(engine, engine.hub[0]):
+        return None
+    named = (*engine.env.values(), *engine.argv())
+    is_named = any(is_inside(value, mount.path) for value in named)
+    return None if is_named or HUB.search(mount.path + mount.volume.name) else "DeepGEMM"
+
+
+def compiles(engine: Engine) -> bool:
+    """Whether DeepGEMM's kernels are compiled while the image is built."""
+    return any(COMPILER in build.command for build in engine.image.builds)
+
+
 def uses_deep_gemm(engine: SGLangEngine) -> bool:
-    """Whether DeepGEMM compiles kernels for the model on its GPU."""
-    backend = engine.text("--fp8-gemm-backend") or "auto"
-    is_meant = backend in ("auto", "deep_gemm", "flashinfer_deepgemm")
+    """Whether DeepGEMM compiles kernels for the model on its GPU; it has them for blocks only."""
+    is_meant = engine.text("--fp8-gemm-backend") in GEMM_BACKENDS
     is_able = engine.sm in (90, 100, 103) and engine.is_jit_deepgemm
-    return engine.quantization == "fp8" and is_meant and is_able
+    is_in_blocks = engine.quantization == "fp8" and engine.model.block_size
+    return bool(is_in_blocks) and is_meant and is_able
+
+
+def without_deep_gemm(engine: SGLangEngine) -> str:
+    """Why DeepGEMM has surely nothing to compile where it might; empty: it has, or who knows."""
+    experts = engine.text("--moe-runner-backend"), engine.text("--moe-a2a-backend")
+    if "deep_gemm" in experts or experts[1] or any(each in engine.path.lower() for each in INDEXED):
+        return ""
+    backend = engine.text("--fp8-gemm-backend")
+    if engine.quantization == "modelopt_fp4":
+        return "its weights are in NVFP4"
+    if engine.quantization == "fp8" and backend not in GEMM_BACKENDS:
+        return f"--fp8-gemm-backend is {backend}"
+    return ""
 
 
 @rule("INF040", severity="error", source=DEFAULTS, view=SGLangEngine.of)
 def kernels_elsewhere(engine: SGLangEngine) -> Iterator[Fault]:
     """
-    A Volume for DeepGEMM's kernels where this release does not keep them.
+    A Volume for compiled kernels where this release does not keep them.
 
     The Volume stays empty. Kernels that are compiled while the image is built land in the image,
-    which hides it; those compiled later are lost with their container, 10 to 20 minutes each time,
-    and a later move of the mount meets a folder that is not empty.
+    which hides it; those compiled later are lost with their container (DeepGEMM's take 10 to 20
+    minutes each time), and a later move of the mount meets a folder that is not empty.
     """
-    folder = deep_gemm_folder(engine)
-    if holding(engine, folder):
-        return
     for mount in engine.service.mounts:
-        if DEEP_GEMM.search(mount.path) or DEEP_GEMM.search(mount.volume.name):
-            name = caches.variable("sglang", "DeepGEMM")
+        cache = meant_for(engine, mount)
+        folder = cache_folder(engine, cache) if cache else ""
+        if cache and folder and not holding(engine, folder):
+            name = caches.variable("sglang", cache)
             yield Fault(
                 field="kernels",
                 what=f"the Volume {mount.volume.name} is at {mount.path}, and {engine.version} "
-                f"keeps DeepGEMM's kernels in {folder}",
+                f"keeps {cache}'s kernels in {folder}",
                 fix=f"set {name}={mount.path}, which every release reads; KernelCache does so "
                 "when env= is left out",
             )
@@ -88,7 +132,9 @@ def weights_elsewhere(engine: Engine) -> Iterator[Fault]:
                 field="weights",
                 what=f"the Volume {mount.volume.name} is at {mount.path}, and the Hub's files are "
                 f"kept in {folder} ({variable or 'the default'})",
-                fix=f"set HF_HUB_CACHE={mount.path}",
+                fix=f"write download_dir={mount.path!r}, or take it out"
+                if variable == "--download-dir"
+                else f"set HF_HUB_CACHE={mount.path}",
             )
 
 
@@ -130,24 +176,31 @@ def mount_over_files(engine: SGLangEngine) -> Iterator[Fault]:
     Modal does not mount a Volume on a path that is not empty: no container starts. The images of
     lmsysorg from 0.5.11 on bring files under /root/.cache/huggingface.
     """
-    if not (base_tag(engine.image) or "").startswith("lmsysorg/sglang") or not engine.since(
-        "0.5.11"
-    ):
+    mounts = [each for each in engine.service.mounts if is_inside(HUB_DEFAULT, each.path)]
+    if not mounts or repository(base_tag(engine.image) or "") != SGLANG_IMAGE:
         return
-    cleared = any(
-        "rm -rf" in str(word) and HUB_DEFAULT in str(word)
-        for step in engine.image.steps
-        if step.method in ("run_commands", "dockerfile_commands")
-        for word in step.args
-    )
-    for mount in engine.service.mounts:
-        if mount.path == HUB_DEFAULT and not cleared:
-            yield Fault(
-                field="image",
-                what=f"the image has files in {mount.path}, where {mount.volume.name} is mounted",
-                fix=f'add .run_commands("rm -rf {HUB_DEFAULT}") to the image, or mount the Volume '
-                "at a path of its own",
-            )
+    if not engine.since("0.5.11"):
+        return
+    if any(is_inside(HUB_DEFAULT, each) for each in cleared(engine.image)):
+        return
+    for mount in mounts:
+        yield Fault(
+            field="image",
+            what=f"{mount.volume.name} is mounted at {mount.path}, and the image has files "
+            + ("there" if mount.path == HUB_DEFAULT else f"in {HUB_DEFAULT}"),
+            fix=f'add .run_commands("rm -rf {HUB_DEFAULT}") to the image, or mount the Volume '
+            "at a path of its own",
+        )
+
+
+def cleared(image: Image) -> Iterator[str]:
+    """The folders that the image's commands remove, or what is in them."""
+    for step in image.steps:
+        if step.method in ("run_commands", "dockerfile_commands"):
+            for word in step.args:
+                for found in REMOVED.finditer(word) if isinstance(word, str) else ():
+                    for path in found[1].split():
+                        yield HOME.sub("/root", path.strip("\"'")).removesuffix("/*")
 
 
 @rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=SGLangEngine.of)
@@ -175,14 +228,28 @@ def compilation_without_use(engine: SGLangEngine) -> Iterator[Fault]:
                 fix="take one of them out",
                 severity="warning",
             )
-        given = {*build.engine_flags, *build.command}
+        if reason := without_deep_gemm(engine):
+            yield Fault(
+                field="kernels",
+                what=f"DeepGEMM's kernels are compiled, and {engine.path} needs none: {reason}",
+                fix="take compile_deep_gemm out: KernelCache(...) alone keeps the other kernels",
+                why="The build takes the service's GPUs for minutes, and nothing comes of it.",
+                severity="warning",
+            )
+        if build.engine_flags == DEEP_GEMM_FLAGS:
+            continue  # it is given all that matters
+        copied = build.copied(engine.service.arguments)
+        words = [word for each in copied for word in (each.flag, *each.values)]
+        rest = build.command[build.command.index(COMPILER) + 1 :]
+        given = engine.release.parse([*rest, *words]).values
         wanted = [flag for flag in SHAPES if engine.text(flag) not in (None, "1")]
         if (engine.number("--chunked-prefill-size") or 0) > 8192:
             wanted.append("--chunked-prefill-size")
-        for flag in (flag for flag in wanted if flag not in given):
+        for flag in (flag for flag in wanted if given.get(flag) != engine.text(flag)):
             yield Fault(
                 field="kernels",
-                what=f"{flag}: is not given to {COMPILER}, and changes what is compiled",
+                what=f"{flag} {engine.text(flag)}: is not given to {COMPILER}, and changes what is "
+                "compiled",
                 fix="give it the service's flags",
                 severity="warning",
             )
@@ -199,7 +266,7 @@ def kernels_not_kept(engine: SGLangEngine) -> Iterator[Fault]:
     is_meant = any(
         DEEP_GEMM.search(mount.path + mount.volume.name) for mount in engine.service.mounts
     )
-    if is_meant or not uses_deep_gemm(engine):
+    if is_meant or not uses_deep_gemm(engine) or compiles(engine):
         return
     if not holding(engine, deep_gemm_folder(engine)):
         yield Fault(

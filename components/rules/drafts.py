@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import SGLangEngine, drafting
+from components.rules.sglang_engine import SGLangEngine, drafting
 from components.rules.speculative import STEPS, TOKENS, TOPK
 from infra.rules import Fault, Rule, rule
 

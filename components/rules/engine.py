@@ -12,9 +12,6 @@ from infra.facts.models import ModelFacts, model_of
 from infra.resources import Image, Service
 from infra.rules import Subject
 
-EAGLE = ("EAGLE", "EAGLE3")
-WITH_SPECULATION = 48  # requests; SGLang sets it when --max-running-requests is not given
-
 NUMBER = re.compile(r"(-?\d+)|(\d+)(?:\.(\d+))?([kMGT]|[KMGT]i)")
 LARGEST = 10**12  # more than any number of a command line means something
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -75,7 +72,9 @@ class Engine:
     title: ClassVar[str] = ""
     tp_flag: ClassVar[str] = ""
     requests_flag: ClassVar[str] = ""
-    example: ClassVar[str] = ""  # an image whose tag names a release
+    context_flag: ClassVar[str] = ""
+    share_flag: ClassVar[str] = ""
+    image_name: ClassVar[str] = ""  # of its makers' image, whose tags name releases
 
     def __init__(self, service: Service, image: Image, *, is_strict: bool) -> None:
         self.service = service
@@ -88,9 +87,10 @@ class Engine:
         if cls is not Engine:
             found = subject.view(Engine.of)
             return found if isinstance(found, cls) else None
-        first = {word.partition(".")[0] for word in subject.service.entrypoint}
-        for kind in cls.__subclasses__():
-            if kind.package in first:
+        kinds = {kind.package: kind for kind in cls.__subclasses__()}
+        for word in subject.service.entrypoint:
+            command = word.rpartition("/")[2] if word[:1] == "/" else word
+            if kind := kinds.get(command.partition(".")[0]):
                 return kind(subject.service, subject.image, is_strict=subject.is_strict)
         return None
 
@@ -178,6 +178,12 @@ class Engine:
         return gpu(gpu_request(self.service.gpu[0])[0])
 
     @cached_property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The types that the service may get, as far as Modal has them."""
+        names = (gpu_request(request)[0] for request in self.service.gpu)
+        return tuple(found for name in dict.fromkeys(names) if (found := gpu(name)))
+
+    @cached_property
     def sm(self) -> int:
         """Its compute capability; 0: not known."""
         return self.gpu.sm if self.gpu else 0
@@ -249,6 +255,16 @@ class Engine:
         return self.count(self.requests_flag), ""
 
     @property
+    def longest(self) -> int | None:
+        """Tokens of a request for which the model is made; None: not known."""
+        return self.model.context_length
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that a request has at the most, prompt and answer; None: not known."""
+        return self.count(self.context_flag) or self.model.context_length
+
+    @property
     def graphs(self) -> int | None:
         """The largest batch that CUDA graphs are captured for, if the stack says it."""
         return None
@@ -261,106 +277,10 @@ class Engine:
     @cached_property
     def hub(self) -> tuple[str, str | None]:
         """The folder of the Hub's files, and what moves it there; None: the default."""
+        if found := self.text("--download-dir"):
+            return found, "--download-dir"
         if found := self.env.get("HF_HUB_CACHE"):
             return found, "HF_HUB_CACHE"
         if found := self.env.get("HF_HOME"):
             return f"{found}/hub", "HF_HOME"
         return "/root/.cache/huggingface/hub", None
-
-
-class SGLangEngine(Engine):
-    """SGLang in a service."""
-
-    package = "sglang"
-    title = "SGLang"
-    tp_flag = "--tp-size"
-    requests_flag = "--max-running-requests"
-    example = "lmsysorg/sglang:v0.5.11"
-
-    def argv(self) -> list[str]:
-        """The words behind the engine's first; `serve` itself takes the one that is its own."""
-        return [
-            word
-            for argument in self.service.arguments
-            if argument.flag != "--model-type" or self.service.entrypoint[-1:] != ("serve",)
-            for word in (argument.flag, *argument.values)
-        ]
-
-    @cached_property
-    def path(self) -> str:
-        """The model's repository or folder."""
-        return self.text("--model-path") or self.service.model
-
-    @property
-    def draft(self) -> tuple[str | None, str | None]:
-        """The draft model's repository and its commit."""
-        prefix = "--speculative-draft-model"
-        return self.text(f"{prefix}-path"), self.text(f"{prefix}-revision")
-
-    @cached_property
-    def algorithm(self) -> str | None:
-        """The speculative algorithm; SGLang knows NEXTN as EAGLE."""
-        found = self.text("--speculative-algorithm")
-        return "EAGLE" if found == "NEXTN" else found
-
-    @property
-    def pp(self) -> int:
-        """Groups of layers that GPUs share."""
-        return self.count("--pp-size") or 1
-
-    @property
-    def dp(self) -> int:
-        """Copies of the model; with attention in parallel they share the GPUs."""
-        return 1 if self.has("--enable-dp-attention") else self.count("--dp-size") or 1
-
-    @property
-    def no_prefix_cache(self) -> str | None:
-        """The flag that switches the prefix cache off."""
-        return "--disable-radix-cache" if self.has("--disable-radix-cache") else None
-
-    @property
-    def requests(self) -> tuple[int | None, str]:
-        """How many requests run at once; SGLang sets a number with speculative decoding."""
-        if given := self.count(self.requests_flag):
-            return given, ""
-        if self.algorithm not in (None, "UNO"):
-            return WITH_SPECULATION, ", SGLang's own number with speculative decoding"
-        return None, ""
-
-    @property
-    def graphs(self) -> int | None:
-        """The largest batch that CUDA graphs are captured for."""
-        flag = "--cuda-graph-max-bs"
-        return self.count(flag) or self.count(f"{flag}-decode")
-
-    @property
-    def share(self) -> float | None:
-        """The part of a GPU's memory for weights and KV cache, if the stack says it."""
-        return self.real("--mem-fraction-static")
-
-    @property
-    def is_jit_deepgemm(self) -> bool:
-        """Whether DeepGEMM may compile."""
-        return self.env.get("SGLANG_ENABLE_JIT_DEEPGEMM", "1").lower() in ("1", "true", "yes")
-
-    @cached_property
-    def attention(self) -> tuple[str, ...]:
-        """The attention kernels that are asked for."""
-        flags = (
-            "--attention-backend",
-            "--decode-attention-backend",
-            "--prefill-attention-backend",
-        )
-        return tuple(found for flag in flags if (found := self.text(flag)))
-
-
-def drafting(subject: Subject) -> SGLangEngine | None:
-    """SGLang in a service where it guesses tokens ahead; None: it does not, or is not there."""
-    engine: SGLangEngine | None = subject.view(SGLangEngine.of)
-    return engine if engine and engine.algorithm else None
-
-
-def hybrid(subject: Subject) -> SGLangEngine | None:
-    """SGLang with a model whose layers partly keep a state; None: another model or engine."""
-    engine: SGLangEngine | None = subject.view(SGLangEngine.of)
-    return engine if engine and engine.model.is_hybrid else None

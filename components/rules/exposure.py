@@ -1,42 +1,69 @@
 """Who may call a service, what it gives away, and what it costs while nobody calls."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from components.rules.engine import Engine, gpu_request, variables
-from infra.facts.gpus import hours_per_month, list_price, region_multiplier
+from components.rules.engine import Engine, variables
+from infra.facts.models import model_of
+from infra.masking import masked, masked_value
+from infra.resources import Argument, ImageStep
 from infra.rules import Fault, Rule, Subject, rule
 
 SECRETS = "https://modal.com/docs/guide/secrets"
-SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL")
-SECRET_VALUE = re.compile(r"hf_\w{20,}|sk-[\w-]{20,}|ghp_\w{20,}|AKIA[0-9A-Z]{16}|-----BEGIN ")
-# Names that only sound like it: numbers of tokens, and where tokens are kept.
-NO_SECRET = re.compile(r"TOKENIZER|MAX_TOKENS|NUM_TOKENS|TOKENS$|_PATH$|_FILE$|_DIR$")
 
 
 @rule("INF100", severity="error", source=SECRETS)
 def secret_in_plain_sight(subject: Subject) -> Iterator[Fault]:
     """
-    A secret in an environment variable or on the command line.
+    A secret in an environment variable, on the command line or in a step of the image.
 
-    It stands in the generated module, in the repository, in the image's layers and in every
-    record of a deployment.
+    It stands in the generated module, in the repository and in the image's layers. What infra
+    itself shows and records has a mark in its place.
     """
     for name, value in variables(subject.image).items():
-        named = SECRET_NAME.search(name) and not NO_SECRET.search(name)
-        if (named and value) or SECRET_VALUE.search(value):
+        if masked_value(name, value) != value:
             yield Fault(
                 field="environment",
                 what=f"{name} looks like a secret, and is written in the image",
                 fix=f'take it out, and write secrets=["..."] with a Modal Secret that has {name}',
             )
-    for argument in subject.service.arguments:
-        if argument.flag in ("--api-key", "--admin-api-key", "--ssl-keyfile-password"):
+    for flag in _secret_flags(subject.service.arguments):
+        yield Fault(
+            field="engine",
+            what=f"{flag}: its value looks like a secret, and is written in the generated module",
+            fix="take it out, and ask for Modal's proxy token with front_door='server'",
+        )
+    for step in subject.image.steps:
+        if step.method != "env" and (shown := _secret_in(step)):
             yield Fault(
-                field="engine",
-                what=f"{argument.flag}: its value is written in the generated module",
-                fix="take it out, and ask for Modal's proxy token with front_door='server'",
+                field="image",
+                what=f"{step.method}() holds what looks like a secret: {shown}",
+                fix='take it out; what secrets=["..."] names is given to containers, and to what '
+                "infra has built, such as download_at_build=True",
             )
+
+
+def _secret_flags(arguments: Iterable[Argument]) -> Iterator[str]:
+    """The flags with a secret behind them."""
+    for each in arguments:
+        flag, values = each.flag, each.values
+        for value in values:
+            if masked_value(flag, value) != value:
+                yield flag
+                break
+        if "=" in flag and masked(flag) != flag:
+            yield flag.partition("=")[0]
+
+
+def _secret_in(step: ImageStep) -> str | None:
+    """The first of a step's words with a secret in it, with a mark in its place."""
+    given = step.args
+    if step.kwargs:
+        given = (*given, *(value for _, value in step.kwargs))
+    for each in given:
+        for word in (each,) if isinstance(each, str) else each if isinstance(each, list) else ():
+            if isinstance(word, str) and (shown := masked(word)) != word:
+                return shown
+    return None
 
 
 @rule(
@@ -51,12 +78,17 @@ def gated_without_token(engine: Engine) -> Iterator[Fault]:
 
     The download ends with 401, in the first container.
     """
-    if engine.model.is_gated and not engine.service.secrets:
-        yield Fault(
-            field="weights",
-            what=f"{engine.service.model} is gated, and the service has no Secret",
-            fix='write WeightCache(..., secret="huggingface-secret"), which holds HF_TOKEN',
-        )
+    if engine.service.secrets:
+        return
+    draft = engine.draft_model
+    is_gated = draft and model_of(draft, engine.service.models).is_gated
+    for name in (engine.path if engine.model.is_gated else None, draft if is_gated else None):
+        if name:
+            yield Fault(
+                field="weights",
+                what=f"{name} is gated, and the service has no Secret",
+                fix='write WeightCache(..., secret="huggingface-secret"), which holds HF_TOKEN',
+            )
 
 
 @rule("INF102", severity="warning", source="https://modal.com/docs/guide/servers")
@@ -67,17 +99,17 @@ def open_to_everybody(subject: Subject) -> Iterator[Fault]:
     Whoever knows the URL uses your GPUs: each call may start a container, and is billed to you.
     """
     routing = subject.service.routing
-    if routing.front_door == "http_server" or routing.unauthenticated:
-        kind = (
-            "an http_server asks for no token"
-            if not routing.unauthenticated
-            else ("unauthenticated=True")
-        )
-        yield Fault(
-            field="routing",
-            what=f"anybody may call it: {kind}",
-            fix="write RoutingPolicy(front_door='server'), or accept it with who guards it",
-        )
+    if routing.front_door == "http_server":
+        kind, instead = "an http_server asks for no token", "write front_door='server'"
+    elif routing.unauthenticated:
+        kind, instead = "unauthenticated=True", "take it out"
+    else:
+        return
+    yield Fault(
+        field="routing",
+        what=f"anybody may call it: {kind}",
+        fix=f"{instead}, or accept it with who guards it",
+    )
 
 
 @rule("INF103", severity="info", strict="warning", source="https://modal.com/docs/guide/cold-start")
@@ -91,30 +123,24 @@ def nothing_is_warm(subject: Subject) -> Iterator[Fault]:
         yield Fault(
             field="min_containers",
             what="is 0: the first caller waits for a whole start",
-            fix="write min_containers=1",
+            fix="write min_containers=1; the plan has its price as that of one replica",
         )
 
 
-@rule("INF104", severity="info", source="https://modal.com/pricing, as of May 2026")
+@rule("INF104", severity="info", source="https://modal.com/pricing")
 def warm_for_nobody(subject: Subject) -> Iterator[Fault]:
     """
     Containers that are kept running in a stack that nobody depends on.
 
     They are billed around the clock, whether or not anybody calls.
     """
-    service = subject.service
-    name, count = gpu_request(service.gpu[0])
-    price = list_price(name)
-    running = service.autoscaler.min_containers
-    if subject.is_strict or not running or price is None:
-        return
-    hourly = running * count * price * region_multiplier(service.routing.region)
-    yield Fault(
-        field="min_containers",
-        what=f"is {running}: ${hourly:,.2f}/h, ${hourly * hours_per_month():,.0f} a month for GPUs "
-        "alone at list prices",
-        fix="write min_containers=0, or strict=True in the stack if people depend on it",
-    )
+    running = subject.service.autoscaler.min_containers
+    if running and not subject.is_strict:
+        yield Fault(
+            field="min_containers",
+            what=f"is {running}: billed around the clock, as the floor among the plan's costs",
+            fix="write min_containers=0, or strict=True in the stack if people depend on it",
+        )
 
 
 RULES: tuple[Rule, ...] = (

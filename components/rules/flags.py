@@ -4,11 +4,24 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
-from components.rules.engine import Engine, SGLangEngine
+from components.image import SERVING, SGLANG_IMAGE, repository
+from components.rules.engine import Engine, base_tag
+from components.rules.sglang_engine import SGLangEngine
 from infra.facts.flags import CATALOGUES, Release, release, versions
+from infra.masking import masked
 from infra.rules import Fault, Rule, Subject, rule
 
 CATALOGUE = "the source of SGLang 0.5.6.post2 to 0.5.23 and of vLLM 0.11.2 to 0.33.0"
+# What took the place of flags and words that no release says it of: facts of the releases where
+# the one is gone and the other is new.
+RENAMED = {
+    "--speculative-ngram-min-match-window-size": "--speculative-ngram-max-trie-depth",
+    "--speculative-ngram-max-match-window-size": "--speculative-ngram-max-trie-depth",
+    "--speculative-ngram-branch-length": "--speculative-ngram-max-trie-depth",
+}
+RENAMED_WORDS = {"nano_v3": "nemotron_3", "nemotron_3": "nano_v3"}
+# Whose engine is in an image.
+IMAGES = {SGLANG_IMAGE: "sglang", SERVING: "vllm"}
 UNKNOWN = "unrecognized arguments: "
 AMBIGUOUS = "ambiguous option: "
 
@@ -28,7 +41,7 @@ def unknown_flag(engine: Engine) -> Iterator[Fault]:
     """
     for error in engine.parsed.errors:
         if error.startswith(UNKNOWN):
-            word = error.removeprefix(UNKNOWN)
+            word = masked(error.removeprefix(UNKNOWN))
             flag = word.partition(" ")[0].partition("=")[0]
             if not flag.startswith("-"):
                 yield Fault(
@@ -72,9 +85,11 @@ def refused_value(engine: Engine) -> Iterator[Fault]:
             given = next(
                 (each.values for each in engine.service.arguments if each.flag == flag), ()
             )
+            renamed = [RENAMED_WORDS[each] for each in given if each in RENAMED_WORDS]
             from difflib import get_close_matches  # for what is wrong only
 
-            near = get_close_matches(" ".join(given), choices, n=3)
+            near = [each for each in renamed if each in choices]
+            near = near or get_close_matches(" ".join(given), choices, n=3)
             if "invalid choice" in error:  # which Python words differently from release to release
                 known = f"one of {', '.join(choices)}"
                 yield Fault(
@@ -110,8 +125,8 @@ def deprecated_flag(engine: Engine) -> Iterator[Fault]:
     It is logged as a warning, and the next release may refuse the whole command line.
     """
     going = engine.release.deprecated()
-    for flag in (each.flag for each in engine.service.arguments if each.flag in going):
-        if not _drops(flag, engine.release):
+    for flag in (each.flag.partition("=")[0] for each in engine.service.arguments):
+        if flag in going and not _drops(flag, engine.release):
             yield Fault(
                 what=f"{flag}: is deprecated in {engine.version}",
                 fix=f"write {going[flag]}" if going[flag] else "take it out",
@@ -123,18 +138,17 @@ def flag_that_goes(engine: Engine) -> Iterator[Fault]:
     """
     A flag that a newer release refuses.
 
-    An update of the image alone would then stop the service from starting.
+    An update of the image alone would then stop the service from starting. Flags that infra itself
+    derives follow the image.
     """
     for argument in engine.service.arguments:
-        if gone := _drops(argument.flag, engine.release):
+        flag = argument.flag.partition("=")[0]
+        if not argument.follows and (gone := _drops(flag, engine.release)):
             first, how = gone
-            instead = _instead(argument.flag, release(engine.package, first))
+            instead = _instead(flag, release(engine.package, first))
             yield Fault(
-                what=f"{argument.flag}: {how} {engine.title} {first}",
-                fix=f"nothing here: it follows {argument.follows} and the image's version; with "
-                f"an image of {first}, infra itself will {instead}"
-                if argument.follows
-                else f"before an update to {first}: {instead}",
+                what=f"{flag}: {how} {engine.title} {first}",
+                fix=f"before an update to {first}: {instead}",
             )
 
 
@@ -145,11 +159,12 @@ def release_not_known(engine: Engine) -> Iterator[Fault]:
 
     All rules about flags are then those of another release, and may be wrong here.
     """
-    if engine.release.notice:
+    if engine.release.notice and not _stranger(engine):
         yield Fault(
             field="image",
             what=engine.release.notice,
-            fix=f"use an image whose tag names a known release, such as {engine.example}",
+            fix="use an image whose tag names a known release, such as "
+            f"{engine.image_name}:v{versions(engine.package)[-1]}",
             severity="info" if engine.asked else None,
         )
 
@@ -186,6 +201,37 @@ def flags_that_exclude_each_other(engine: SGLangEngine) -> Iterator[Fault]:
             why="The server answers nonsense after /resume_memory_occupation.",
             severity="warning",
         )
+
+
+@rule("INF018", severity="error", source="the images of lmsysorg and vllm", view=listed)
+def another_engine_s_image(engine: Engine) -> Iterator[Fault]:
+    """
+    An engine in the image of another one.
+
+    The command is not in the image: no container starts, after the image was built and a GPU was
+    waited for.
+    """
+    if other := _stranger(engine):
+        yield Fault(
+            field="image",
+            what=f"{base_tag(engine.image)} has {other} in it, and the engine is {engine.title}",
+            fix=f"use an image such as {engine.image_name}:v{versions(engine.package)[-1]}, or "
+            "the engine of the image",
+        )
+
+
+def _stranger(engine: Engine) -> str | None:
+    """The other engine that the image is of, where nothing puts this one into it."""
+    other = IMAGES.get(repository(base_tag(engine.image) or ""))
+    if other in (None, engine.package):
+        return None
+    may_install = any(
+        word in str((step.args, step.kwargs))
+        for step in engine.image.steps[1:]
+        if step.method not in ("env", "entrypoint", "workdir")
+        for word in (engine.package, "install", ".sh", "-r ")
+    )
+    return None if may_install else other
 
 
 @cache
@@ -233,6 +279,8 @@ def _instead(flag: str, of: Release) -> str:
         found = release(of.engine, version).deprecated().get(flag)
         if found and found.partition("=")[0] in of.names():
             return f"write {found}"
+    if (renamed := RENAMED.get(flag)) and renamed in of.names():
+        return f"write {renamed}, which took its place"
     if having and known.index(having[0]) > known.index(of.version):
         return f"take it out, or use an image of {having[0]} or newer"
     from difflib import get_close_matches  # for what is wrong only
@@ -252,4 +300,5 @@ RULES: tuple[Rule, ...] = (
     flag_that_goes,
     release_not_known,
     flags_that_exclude_each_other,
+    another_engine_s_image,
 )

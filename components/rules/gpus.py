@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from components.rules.engine import Engine, SGLangEngine, base_tag, gpu_request
-from infra.facts.gpus import Gpu, gpu, gpu_names
+from components.rules.budget import attention_copies
+from components.rules.engine import Engine, base_tag, gpu_request
+from components.rules.sglang_engine import SGLangEngine
+from infra.facts.gpus import gpu, gpu_names
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/gpu"
 LOADER = "get_min_capability of each method in SGLang 0.5.11 and 0.5.23"
-CUDA = re.compile(r"-cu(\d{2})(\d)")
+# The CUDA that an image's tag names: -cu129, nvidia/cuda:12.8.0, -cuda12.8-.
+CUDA = re.compile(r"(?:-cu|cuda[:-]?)(\d{2})\.?(\d)")
 
 # The least compute capability of each quantisation, and why.
 LEAST = {
@@ -41,12 +44,6 @@ KERNELS: dict[tuple[str, str], tuple[int, ...]] = {
     ("--attention-backend", "trtllm_mha"): BLACKWELL,
 }
 DECODE, PREFILL = "--decode-attention-backend", "--prefill-attention-backend"
-
-
-def wanted(engine: Engine) -> tuple[Gpu, ...]:
-    """The types that the service may get, as far as Modal has them."""
-    names = (gpu_request(request)[0] for request in engine.service.gpu)
-    return tuple(found for name in dict.fromkeys(names) if (found := gpu(name)))
 
 
 @rule("INF060", severity="error", source=MODAL)
@@ -106,17 +103,23 @@ def quantization_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
     kernels that unpack them and are slower than 16 bits.
     """
     method = engine.quantization or ""
-    least = LEAST.get(method, 0)
-    is_late = method == "modelopt_fp4" and engine.since("0.5.13")
-    for each in wanted(engine) if least else ():
-        if each.sm < (80 if is_late else least):
+    least, unpacked = LEAST.get(method, 0), engine.since("0.5.13")
+    if method == "compressed-tensors" and engine.model.quantization == "modelopt_fp4":
+        # by the model's name it is NVFP4; with 16 bits beside it, it is unpacked in any case
+        least, unpacked = (0 if "A16" in engine.path.upper() else 100), engine.since("0.5.22")
+        method = "compressed-tensors in NVFP4"
+    elif method != "modelopt_fp4":
+        unpacked = False
+    for each in engine.gpus if least else ():
+        needed = 80 if unpacked else least
+        if each.sm < needed:
             yield Fault(
                 field="gpu",
-                what=f"{method} needs compute capability {least / 10:.1f}, and {each.name} has "
+                what=f"{method} needs compute capability {needed / 10:.1f}, and {each.name} has "
                 f"{each.sm / 10:.1f}",
                 fix="use a newer GPU, or other weights",
             )
-        elif is_late and each.sm < least:
+        elif each.sm < least:
             yield Fault(
                 field="gpu",
                 what=f"{each.name} has no arithmetic for {method}; {engine.version} unpacks it",
@@ -147,7 +150,7 @@ def kernels_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
     for flag in ("--fp8-gemm-backend", "--attention-backend", DECODE, PREFILL):
         chosen = engine.text(flag) or ""
         good = _made_for(engine, flag, chosen)
-        for each in wanted(engine) if good else ():
+        for each in engine.gpus if good else ():
             if each.sm not in good:
                 yield Fault(
                     what=f"{flag}: {chosen} does not run on {each.name}",
@@ -170,24 +173,6 @@ def _made_for(engine: SGLangEngine, flag: str, chosen: str) -> tuple[int, ...]:
     return good
 
 
-@rule("INF064", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
-def experts_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
-    """
-    Expert parallelism that the chosen kernels do not have.
-
-    SGLang asserts against it at its start.
-    """
-    ep = engine.number("--ep-size") or 1
-    if ep > engine.tp:
-        yield Fault(what=f"--ep-size: {ep} is more than --tp-size {engine.tp}", fix="lower it")
-    runner = engine.text("--moe-runner-backend")
-    if runner in ("flashinfer_cutlass", "flashinfer_cutedsl") and ep not in (1, engine.tp):
-        yield Fault(
-            what=f"--ep-size: {ep} with {runner}, which takes 1 or {engine.tp}",
-            fix=f"write 1 or {engine.tp}",
-        )
-
-
 @rule("INF065", severity="warning", source=MODAL)
 def gpu_may_differ(subject: Subject) -> Iterator[Fault]:
     """
@@ -195,15 +180,27 @@ def gpu_may_differ(subject: Subject) -> Iterator[Fault]:
 
     B200+ may be a B300, which needs CUDA 13.1: on an older one no kernel starts.
     """
-    found = CUDA.search(base_tag(subject.image) or "")
-    for request in subject.service.gpu:
-        name, _ = gpu_request(request)
-        if name.upper() in ("B200+", "B300") and found and int(found[1] + found[2]) < 131:
-            yield Fault(
-                field="gpu",
-                what=f"{name} may be a B300, and the image has CUDA {found[1]}.{found[2]}",
-                fix="write B200, or use an image with CUDA 13.1",
-            )
+    names = {gpu_request(each)[0]: None for each in subject.service.gpu}
+    at_risk = [name for name in names if name.upper() in ("B200+", "B300")]
+    cuda = _cuda(subject) if at_risk else None
+    for name in at_risk if cuda and cuda < (13, 1) else ():
+        is_one = name.upper() == "B300"
+        yield Fault(
+            field="gpu",
+            what=f"{name} {'needs CUDA 13.1' if is_one else 'may be a B300'}, and the image has "
+            f"CUDA {'.'.join(map(str, cuda or ()))}",
+            fix="write B200, or use an image with CUDA 13.1",
+        )
+
+
+def _cuda(subject: Subject) -> tuple[int, int] | None:
+    """The CUDA that the image's tag names, or that of SGLang's release; None: not known."""
+    if found := CUDA.search(base_tag(subject.image) or ""):
+        return int(found[1]), int(found[2])
+    engine = subject.view(SGLangEngine.of)
+    # torch and CUDA's Python packages of these wheels
+    is_old = engine and engine.asked and not engine.since("0.5.11")
+    return (12, 9) if is_old else None
 
 
 @rule("INF066", severity="info", source=MODAL, view=SGLangEngine.of)
@@ -223,48 +220,39 @@ def memory_may_differ(engine: SGLangEngine) -> Iterator[Fault]:
         )
 
 
-@rule(
-    "INF067",
-    severity="error",
-    source="layers/quantization/fp8.py of SGLang 0.5.6.post2 to 0.5.23; sgl-project/sglang#26107",
-    view=SGLangEngine.of,
-)
-def blocks_cut(engine: SGLangEngine) -> Iterator[Fault]:
-    """
-    Tensor parallelism that cuts through blocks of weights in FP8.
-
-    The weights of a block have one scale, so each GPU needs whole blocks; SGLang raises "is not
-    divisible by weight quantization block_n" after the download.
-    """
-    model, ranks = engine.model, engine.tp
-    size = model.expert_size or model.mlp_size
-    if model.expert_size:
-        ranks = max(engine.tp // (engine.number("--ep-size") or 1), 1)
-    if engine.quantization != "fp8" or not (size and model.block_size):
-        return
-    if size % ranks or size // ranks % model.block_size:
-        good = [each for each in (8, 4, 2, 1) if not size % (each * model.block_size)]
-        yield Fault(
-            field="gpu",
-            what=f"{size} rows on {ranks} GPUs are {size / ranks:g} each, which is no multiple of "
-            f"the model's blocks of {model.block_size}",
-            fix=f"cut into {' or '.join(map(str, good))}: with another number of GPUs"
-            + (", or ep_size= to give each GPU whole experts" if model.expert_size else ""),
-        )
-
-
 @rule("INF068", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)
 def attention_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
     """
     Attention in parallel copies that do not share the GPUs evenly.
 
-    SGLang asserts at its start that --tp-size is a multiple of --dp-size.
+    SGLang asserts at its start that --tp-size is a multiple of their number.
     """
-    copies = engine.count("--dp-size") or 1
-    if engine.has("--enable-dp-attention") and engine.tp % copies:
+    copies = attention_copies(engine)
+    if copies > 1 and engine.tp % copies:
+        flag = "--attn-dp-size" if engine.text("--attn-dp-size") else "--dp-size"
         yield Fault(
-            what=f"--dp-size: {copies} copies of attention on {engine.tp} GPUs",
+            what=f"{flag}: {copies} copies of attention on {engine.tp} GPUs",
             fix=f"write a divisor of {engine.tp}",
+        )
+
+
+@rule(
+    "INF069",
+    severity="error",
+    source="server_args.py of SGLang 0.5.6.post2 to 0.5.23",
+    view=SGLangEngine.of,
+)
+def nodes_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
+    """
+    GPUs that can't be divided evenly among the nodes.
+
+    SGLang asserts at its start that --tp-size times --pp-size is a multiple of --nnodes.
+    """
+    nodes = engine.count("--nnodes") or 1
+    if nodes > 1 and engine.tp * engine.pp % nodes:
+        yield Fault(
+            what=f"--nnodes: {engine.tp * engine.pp} GPUs on {nodes} nodes",
+            fix="write nnodes=1; a container is one node",
         )
 
 
@@ -273,9 +261,8 @@ RULES: tuple[Rule, ...] = (
     gpus_not_used,
     quantization_not_supported,
     kernels_not_supported,
-    experts_not_divisible,
     gpu_may_differ,
     memory_may_differ,
-    blocks_cut,
     attention_not_divisible,
+    nodes_not_divisible,
 )

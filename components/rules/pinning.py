@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
-from components.image import packages
-from components.rules.engine import Engine, SGLangEngine, base_tag
+from components.image import SERVING, SGLANG_IMAGE, packages, repository
+from components.rules.engine import Engine, base_tag
+from components.rules.sglang_engine import SGLangEngine
+from infra.masking import masked
 from infra.rules import Fault, Rule, Subject, rule
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MOVING = re.compile(r"(latest|dev|main|nightly)(?![.\da-z])|^latest", re.IGNORECASE)
+# What tells one image of an engine's makers from all others: a whole version, a day, a commit.
+ONE = r"\d+\.\d+\.\d+|\d{8}|[0-9a-f]{7,}"
+BRANCH = r"git\+.*/[^/@]*(?:@(?:main|master|dev|HEAD))?(?:#.*)?"
 PIN = 'write model=Model("...", revision="<commit>")'
 HUB = "https://huggingface.co/docs/huggingface_hub/guides/download: revision"
 
@@ -62,6 +68,17 @@ def draft_not_pinned(engine: Engine) -> Iterator[Fault]:
         )
 
 
+@cache
+def _moves(tag: str) -> bool:
+    """Whether a tag is made to name another image every now and then."""
+    name, _, version = tag.rpartition(":")
+    if "@sha256:" in tag:
+        return False
+    if not name or "/" in version or MOVING.search(version):
+        return True
+    return repository(tag) in (SGLANG_IMAGE, SERVING) and not re.search(ONE, version)
+
+
 @rule("INF092", severity="warning", strict="error", source="https://modal.com/docs/guide/images")
 def image_not_pinned(subject: Subject) -> Iterator[Fault]:
     """
@@ -71,10 +88,7 @@ def image_not_pinned(subject: Subject) -> Iterator[Fault]:
     on that day.
     """
     tag = base_tag(subject.image)
-    if tag is None or "@sha256:" in tag:
-        return
-    name, _, version = tag.rpartition(":")
-    if not name or "/" in version or MOVING.search(version):
+    if tag and _moves(tag):
         yield Fault(
             field="image",
             what=f"{tag} names another image tomorrow",
@@ -85,12 +99,20 @@ def image_not_pinned(subject: Subject) -> Iterator[Fault]:
 @rule("INF093", severity="warning", source="https://modal.com/docs/guide/images")
 def package_not_pinned(subject: Subject) -> Iterator[Fault]:
     """
-    A Python package without a version.
+    A Python package without a version, or from a branch.
 
     The next build of the image takes the newest, which may not go with the engine.
     """
     for package in packages(subject.image.steps):
-        if not re.search(r"[=<>~@/]", package) and not package.startswith("-"):
+        if package.startswith("-"):
+            continue
+        if re.fullmatch(BRANCH, package):
+            yield Fault(
+                field="image",
+                what=f"{masked(package)} is whatever its branch holds on that day",
+                fix="write @ and a tag or a commit behind .git",
+            )
+        elif not re.search(r"[=<>~@/]", package):
             yield Fault(
                 field="image",
                 what=f"{package} is installed in whichever version is the newest",
@@ -137,6 +159,23 @@ def foreign_tokenizer(engine: SGLangEngine) -> Iterator[Fault]:
         )
 
 
+@rule("INF096", severity="info", source="https://modal.com/docs/guide/images")
+def image_without_digest(subject: Subject) -> Iterator[Fault]:
+    """
+    A service that people depend on, on an image by its tag alone.
+
+    A tag with a version names the same image until its maker pushes another one under it; a digest
+    names the same image for good.
+    """
+    tag = base_tag(subject.image) if subject.is_strict else None
+    if tag and "@sha256:" not in tag and not _moves(tag):
+        yield Fault(
+            field="image",
+            what=f"{tag} is whatever its maker has pushed last under that tag",
+            fix=f"write {tag}@sha256:..., as `docker buildx imagetools inspect {tag}` tells it",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     model_not_pinned,
     draft_not_pinned,
@@ -144,4 +183,5 @@ RULES: tuple[Rule, ...] = (
     package_not_pinned,
     foreign_code,
     foreign_tokenizer,
+    image_without_digest,
 )

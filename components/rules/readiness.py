@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from components.rules.caches import COMPILER, deep_gemm_folder, holding
-from components.rules.engine import SGLangEngine
-from components.rules.loading import DEEP_GEMM, Loading
+from components.rules.loading import UNSET, Loading
+from components.rules.sglang_engine import SGLangEngine
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/timeouts and /docs/guide/servers"
-# Modal's own limit where none is written: a server's, and `timeout` of a class.
-UNSET = {"server": 30, "http_server": 300}
+LOG = f"{MODAL}; log of SGLang 0.5.6 to 0.5.23"
+AT_BUILD = "(download_at_build=True)"
+COMPILED = "KernelCache.deep_gemm(...)"
 
 
 @rule("INF050", severity="warning", strict="error", source=MODAL)
@@ -17,39 +17,53 @@ def startup_not_limited(subject: Subject) -> Iterator[Fault]:
     """
     A service that leaves its time to start to Modal.
 
-    Modal gives a server 30 seconds, and a class 300; an engine that loads, compiles and captures
-    graphs for longer is ended and started anew, for ever.
+    That is 300 seconds; an engine that loads, compiles and captures graphs for longer is ended and
+    started anew, for ever.
     """
-    front_door = subject.service.routing.front_door
-    if subject.service.startup_timeout is None:
-        yield Fault(
-            field="startup_timeout",
-            what=f"is not given; Modal's {UNSET[front_door]} seconds for {front_door} hold",
-            fix="write startup_timeout=, with the first download of the weights in mind",
-        )
+    if subject.service.startup_timeout is not None:
+        return
+    start: Loading | None = subject.view(Loading.of)
+    takes, enough = "", "startup_timeout=, with the first download in mind"
+    if start and start.to_start is not None and start.to_start_first is not None:
+        if _is_sure(start):
+            return  # INF051 says so
+        needed, first = start.to_start, start.to_start_first
+        later = f", the first one {first} s" if first > needed else ""
+        takes = f", and a start takes up to {needed} s{later}"
+        enough = f"startup_timeout={_whole_minutes(max(_ample(start), first))}"
+    yield Fault(
+        field="startup_timeout",
+        what=f"is not given; Modal's {UNSET} seconds hold{takes}",
+        fix=f"write {enough}",
+    )
 
 
-@rule("INF051", severity="error", source=MODAL, view=Loading.of)
+@rule("INF051", severity="error", source=LOG, view=Loading.of)
 def startup_too_short(start: Loading) -> Iterator[Fault]:
     """
-    Less time to start than loading the weights takes.
+    Less time to start than a start takes.
 
-    A Volume gives 1 to 2 GB/s; to that come the boot, CUDA graphs, the warm-up. A container that
-    runs out of its time is ended, and the next one begins from nothing.
+    A Volume gives 1 to 2 GB/s; to that come the boot, CUDA graphs, the warm-up, and DeepGEMM's
+    kernels, if nothing keeps them: "typically 10-20 mins" in SGLang's log. A container that runs
+    out of its time is ended, and the next one begins from nothing.
     """
-    service, needed = start.engine.service, start.to_start
-    limit = service.startup_timeout or UNSET[service.routing.front_door]
-    if needed is not None and needed > limit:
+    service, limit = start.engine.service, start.limit
+    if start.to_load is None or start.to_start is None or start.to_start <= limit:
+        return
+    if _is_sure(start):
         yield Fault(
             field="startup_timeout",
-            what=f"{limit} s; {service.model} needs up to {needed} s from {_place(start)}",
-            fix=_for_first_start(start, later=2 * needed),
+            what=f"{limit} s; {service.model} needs up to {start.to_load} s from {_place(start)}",
+            fix=_for_first_start(start, later=_ample(start)),
         )
-    elif service.startup_timeout and service.warm_up_timeout >= limit:
+    elif service.startup_timeout is not None:
         yield Fault(
-            field="warm_up_timeout",
-            what=f"{service.warm_up_timeout} s of {limit} s leave nothing for the start",
-            fix="lower it, or raise startup_timeout",
+            field="startup_timeout",
+            what=f"{limit} s; a start takes up to {start.to_load} s, and DeepGEMM's kernels, which "
+            f"each container compiles, up to {start.to_compile} s more",
+            fix=f"have them compiled while the image is built ({COMPILED}), or write "
+            f"startup_timeout={_whole_minutes(start.to_start_first or 0)}",
+            severity="warning",
         )
 
 
@@ -61,51 +75,67 @@ def startup_very_long(start: Loading) -> Iterator[Fault]:
     An engine that hangs keeps its GPUs for all of it, and is billed, before it is started anew.
     The first download of the weights is the only start that needs so long.
     """
-    engine, needed = start.engine, start.to_start
-    limit = engine.service.startup_timeout
-    if needed is None or limit is None:
+    limit, needed = start.engine.service.startup_timeout, start.to_start
+    if limit is None or limit <= 3600 or needed is None:
         return
-    is_compiling = any(COMPILER in each.command for each in engine.image.builds)
-    if is_compiling and isinstance(engine, SGLangEngine):
-        needed += 0 if holding(engine, deep_gemm_folder(engine)) else int(DEEP_GEMM[1])
-    first = _whole_minutes(start.to_start_first or 0)
-    if limit > max(10 * needed, first, 3600):
+    if limit > max(10 * needed, _whole_minutes(start.to_start_first or 0)):
+        enough = f"write startup_timeout={_whole_minutes(_ample(start))}"
         yield Fault(
             field="startup_timeout",
             what=f"{limit} s; a start from {_place(start)} takes up to {needed} s",
-            fix="download the weights while the image is built (download_at_build=True), then "
-            f"write startup_timeout={_whole_minutes(2 * needed)}",
+            fix=f"download the weights while the image is built {AT_BUILD}, then {enough}"
+            if start.downloads
+            else enough,
         )
 
 
-@rule("INF055", severity="warning", source=MODAL, view=Loading.of)
+@rule("INF055", severity="warning", source=LOG, view=Loading.of)
 def first_startup_too_short(start: Loading) -> Iterator[Fault]:
     """
-    Time to start for the weights in their Volume, and none to download them there first.
+    Time to start with Volumes that are filled, and none to fill them first.
 
-    The Hub gives 0.1 to 0.3 GB/s. The first container is ended in the middle of its download; the
-    next one goes on with it at best, and is ended as well.
+    The Hub gives 0.1 to 0.3 GB/s; DeepGEMM's kernels take "typically 10-20 mins", says SGLang's
+    log. The first container is ended in the middle of it; the next one goes on with it at best,
+    and is ended as well.
     """
-    service, needed, first = start.engine.service, start.to_start, start.to_start_first
-    limit = service.startup_timeout or UNSET[service.routing.front_door]
-    if needed is not None and first is not None and needed <= limit < first:
-        yield Fault(
-            field="startup_timeout",
-            what=f"{limit} s; the first start of {service.model} downloads the weights and needs "
-            f"up to {first} s, each later one {needed} s",
-            fix=_for_first_start(start),
-        )
+    limit, needed, first = (
+        start.engine.service.startup_timeout,
+        start.to_start,
+        start.to_start_first,
+    )
+    if limit is None or needed is None or first is None or not needed <= limit < first:
+        return
+    does = ["downloads the weights"] if start.downloads else []
+    does += ["compiles DeepGEMM's kernels"] if start.to_compile_first else []
+    yield Fault(
+        field="startup_timeout",
+        what=f"{limit} s; the first start of {start.engine.service.model} {', '.join(does)} and "
+        f"needs up to {first} s, each later one {needed} s",
+        fix=_for_first_start(start),
+    )
+
+
+def _is_sure(start: Loading) -> bool:
+    """Whether the weights alone take too long, of which more is known than of kernels."""
+    return start.to_load is not None and start.to_load > start.limit
+
+
+def _ample(start: Loading) -> int:
+    """Seconds that are enough for a start on a bad day."""
+    return 2 * (start.to_load or 0) + start.to_compile
 
 
 def _for_first_start(start: Loading, later: int = 0) -> str:
-    """What is enough for the download, too; `later`: seconds for all other starts, 0: they suit."""
+    """What is enough to fill the Volumes, too; `later`: seconds for other starts, 0: they suit."""
     first, later = _whole_minutes(start.to_start_first or 0), _whole_minutes(later)
     enough = f"write startup_timeout={later}"
     if first <= later:
         return enough
+    ways = [f"download {AT_BUILD}"] if start.downloads else []
+    ways += [f"compile ({COMPILED})"] if start.to_compile_first else []
     return (
-        f"write startup_timeout={first} for the download, or have it done while "
-        f"the image is built (download_at_build=True){f' and {enough}' if later else ''}"
+        f"write startup_timeout={first} for the first start, or {' and '.join(ways)} while the "
+        f"image is built{f' and {enough}' if later else ''}"
     )
 
 

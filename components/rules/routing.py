@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+from components.rules.budget import attention_copies
 from components.rules.engine import Engine
+from components.rules.sglang_engine import SGLangEngine
 from infra.facts.gpus import compute_regions, region_multiplier
+from infra.resources import Routing
 from infra.rules import Fault, Rule, Subject, rule
 
 REGIONS = "https://modal.com/docs/guide/region-selection"
@@ -46,18 +49,52 @@ def proxies_far_away(subject: Subject) -> Iterator[Fault]:
     for region in routing.region:
         near = known.get(region, {}).get("routing", [])
         far = [each for each in near if each not in routing.proxy_regions]
-        is_outside = bool(near) and len(far) == len(near)
-        is_broad = "-" not in region and len(near) > 1 and bool(far)
-        if is_outside or is_broad:
+        if far and (len(far) == len(near) or _is_wide(region)):
             proxies = ", ".join(routing.proxy_regions) or "us-east"
             yield Fault(
                 field="routing.region",
                 what=f"{region} containers may run near {' or '.join(far)}, and the proxies are "
                 f"in {proxies}",
-                fix=f"write region={proxies!r}"
-                if is_broad and len(routing.proxy_regions) == 1
-                else f"write proxy_regions={near!r}",
+                fix=_nearer(routing),
             )
+
+
+def _is_wide(region: str) -> bool:
+    """Whether a region has others in it, and they are near to different proxies."""
+    known = compute_regions()
+    has_parts = any(each.startswith(f"{region}-") for each in known)
+    return has_parts and len(known[region]["routing"]) > 1
+
+
+def _nearer(routing: Routing) -> str:
+    """What brings the proxies and the containers of all regions together."""
+    near = {
+        region: found["routing"]
+        for region in routing.region
+        if (found := compute_regions().get(region))
+    }
+    if routing.front_door != "server":  # which has as many proxies as it takes
+        needed = [
+            place
+            for region, places in near.items()
+            for place in (places if _is_wide(region) else places[:1])
+        ]
+        return f"write proxy_regions={sorted(set(needed))!r}"
+    wide = [region for region in near if _is_wide(region)]
+    shared = set.intersection(*map(set, near.values()))
+    if shared and not wide:
+        return "write " + " or ".join(f"proxy_regions={each!r}" for each in sorted(shared))
+    if len(near) > 1:
+        return (
+            f"a server has one proxy region, which can't be near to {' and '.join(near)}: keep "
+            "one of them, or make a service for each"
+        )
+    places = near[wide[0]]
+    home = next((each for each in routing.proxy_regions if each in places), places[0])
+    moved = "" if home in routing.proxy_regions else f" and proxy_regions={home!r}"
+    now, then = region_multiplier(routing.region), region_multiplier((home,))
+    dearer = f"; its price is {then:g} times the list's, not {now:g} times" if then > now else ""
+    return f"write region={home!r}{moved}{dearer}"
 
 
 @rule(
@@ -99,12 +136,14 @@ def hidden_queue(engine: Engine) -> Iterator[Fault]:
     name = "target_inputs" if routing.target_inputs else "max_inputs"
     asked = routing.target_inputs or routing.max_inputs
     limit, why = engine.requests
-    if asked and limit and asked > limit:
+    copies = engine.dp  # each runs so many
+    if asked and limit and asked > limit * copies:
         keyword = engine.requests_flag.removeprefix("--").replace("-", "_")
+        each = f" in each of {copies} copies" if copies > 1 else ""
         yield Fault(
             field=f"routing.{name}",
-            what=f"{asked} requests per container, and the engine runs {limit} at once{why}",
-            fix=f"write {name}={limit}, or {keyword}={asked}",
+            what=f"{asked} requests per container, and the engine runs {limit} at once{each}{why}",
+            fix=f"write {name}={limit * copies}, or {keyword}={-(-asked // copies)}",
         )
 
 
@@ -115,13 +154,18 @@ def batches_without_graphs(engine: Engine) -> Iterator[Fault]:
 
     Larger batches are launched kernel by kernel, which is slow just when the load is high.
     """
-    target = engine.service.routing.target_inputs
-    largest = engine.graphs
-    if target and largest and largest < target:
+    target, largest = engine.service.routing.target_inputs, engine.graphs
+    if not target or not largest or largest >= target:
+        return
+    ranks = engine.dp  # each has its own batch
+    if isinstance(engine, SGLangEngine):
+        ranks *= attention_copies(engine)
+    if largest * ranks < target:
+        among = f" among {ranks} ranks" if ranks > 1 else ""
         yield Fault(
             field="routing.target_inputs",
-            what=f"{target} requests per container, and CUDA graphs up to {largest}",
-            fix=f"raise the graphs' batch to {target} or more, or leave it out",
+            what=f"{target} requests per container{among}, and CUDA graphs up to {largest}",
+            fix=f"raise the graphs' batch to {-(-target // ranks)} or more, or leave it out",
         )
 
 
@@ -137,7 +181,10 @@ def no_room_to_replace(subject: Subject) -> Iterator[Fault]:
         yield Fault(
             field="max_containers",
             what="is 1: a new version can't start beside the old one",
-            fix="write max_containers=2, or leave target_inputs out so that load adds none",
+            fix="write max_containers=2, or take it out together with target_inputs, without "
+            "which load adds no containers"
+            if subject.service.routing.target_inputs
+            else "take it out; without target_inputs load adds no containers",
         )
 
 

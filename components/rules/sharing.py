@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from components.rules.caches import deep_gemm_folder, holding
-from components.rules.engine import Engine, SGLangEngine
+from components.rules.engine import Engine
+from components.rules.sglang_engine import SGLangEngine
 from infra.rules import Fault, Rule, Subject, rule
 
 WEIGHTS, KERNELS = "the Hub's files", "DeepGEMM's kernels"

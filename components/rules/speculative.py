@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import EAGLE, Engine, SGLangEngine, drafting
+from components.rules.budget import attention_copies
+from components.rules.engine import Engine, gpu_request
+from components.rules.sglang_engine import EAGLE, SGLangEngine, drafting
+from infra.facts.gpus import gpu
 from infra.rules import Fault, Rule, rule
 
 READ = "server_args.py of SGLang 0.5.6.post2, 0.5.11 and 0.5.23"
@@ -104,24 +107,35 @@ def parallelism_refused(engine: SGLangEngine) -> Iterator[Fault]:
 
     SGLang raises an error at its start.
     """
-    algorithm, pp = engine.algorithm, engine.number("--pp-size") or 1
-    if algorithm and pp > 1 and not engine.text("--disaggregation-mode"):
+    algorithm = engine.algorithm
+    if engine.pp > 1 and algorithm != "UNO" and not _runs_in_stages(engine):
         yield Fault(
             field="speculative",
-            what=f"--pp-size: is {pp}; {algorithm} needs 1",
+            what=f"--pp-size: is {engine.pp}; {algorithm} needs 1",
             fix="take --pp-size out and raise --tp-size",
         )
     refuses = ["STANDALONE", "NGRAM"]
     if not (engine.since("0.5.23") and engine.has("--enable-dp-lm-head")):
         refuses.append("DFLASH")
     # on one rank SGLang switches it off instead
-    is_dp = engine.has("--enable-dp-attention") and (engine.number("--dp-size") or 1) > 1
-    if algorithm in refuses and is_dp:
+    if algorithm in refuses and attention_copies(engine) > 1:
+        flag = "--attn-dp-size" if engine.text("--attn-dp-size") else "--enable-dp-attention"
         yield Fault(
             field="speculative",
-            what=f"--enable-dp-attention: {algorithm} does not support it",
+            what=f"{flag}: {algorithm} does not support attention in parallel copies",
             fix="take it out, or use EAGLE",
         )
+
+
+def _runs_in_stages(engine: SGLangEngine) -> bool:
+    """Whether the algorithm runs with its layers in several groups: from 0.5.21 on, some do."""
+    if not engine.since("0.5.21") or engine.has("--enable-multi-layer-eagle"):
+        return False
+    is_prefill = engine.text("--disaggregation-mode") == "prefill"
+    if engine.is_set("SGLANG_ENABLE_PP_SPEC"):
+        is_alone = engine.text("--disaggregation-mode") in (None, "null")
+        return engine.algorithm == "EAGLE" and is_alone and attention_copies(engine) == 1
+    return engine.algorithm in ("EAGLE", "DSPARK") and is_prefill
 
 
 @rule(
@@ -178,7 +192,7 @@ def algorithm_not_known(engine: SGLangEngine) -> Iterator[Fault]:
     From 0.5.12 on the command line takes any word, since plugins may bring algorithms, and an
     unknown one fails after that. Before, the choices of the flag are checked.
     """
-    algorithm = engine.text("--speculative-algorithm")
+    algorithm = engine.algorithm
     since = ALGORITHMS.get(algorithm or "")
     if algorithm and engine.since("0.5.12") and not (since and engine.since(since)):
         known = [each for each, first in ALGORITHMS.items() if engine.since(first)]
@@ -255,7 +269,7 @@ def rejection_sampling_refused(engine: SGLangEngine) -> Iterator[Fault]:
         )
     for flag in ("single", "acc"):
         name = f"--speculative-accept-threshold-{flag}"
-        if engine.text(name) not in (None, "1", "1.0"):
+        if engine.real(name) not in (None, 1):
             yield Fault(
                 field="speculative",
                 what=f"{name}: is {engine.text(name)}; rejection sampling needs 1.0",
@@ -268,71 +282,38 @@ def uno_refused(engine: SGLangEngine) -> Iterator[Fault]:
     """
     UNO with what it excludes.
 
-    It runs on one GPU, from adapters of the served model, on FlashAttention 3.
+    It runs on one GPU, from adapters of the served model, on FlashAttention 3, which SGLang picks
+    by itself on Hopper only, and with one branch.
     """
     if engine.algorithm != "UNO":
         return
-    if engine.tp > 1 or (engine.number("--pp-size") or 1) > 1:
-        yield Fault(
-            field="speculative", what=f"UNO: --tp-size is {engine.tp}; it needs 1", fix="use 1 GPU"
-        )
+    for flag, number in (("--tp-size", engine.tp), ("--pp-size", engine.pp)):
+        if number > 1:
+            yield _of_uno(f"{flag} is {number}; it needs 1", "use 1 GPU")
+    if (copies := attention_copies(engine)) > 1:
+        yield _of_uno(f"attention has {copies} parallel copies; it needs 1", "use 1 GPU")
     if not engine.text("--uno-lora-path"):
-        yield Fault(
-            field="speculative", what="UNO: has no --uno-lora-path", fix="write uno_lora_path="
-        )
+        yield _of_uno("has no --uno-lora-path", "write uno_lora_path=")
+    if not engine.count(TOKENS):
+        yield _of_uno(f"has no {TOKENS}", "write num_draft_tokens=")
     if engine.text(DRAFT):
-        yield Fault(field="speculative", what=f"UNO: refuses {DRAFT}", fix="take it out")
+        yield _of_uno(f"refuses {DRAFT}", "take it out")
+    other = next((each for each in engine.attention if each != "fa3"), None)
+    if other:
+        yield _of_uno(f"needs fa3, and attention is {other}", 'write attention_backend="fa3"')
+    elif "fa3" not in engine.attention:
+        is_one = (engine.number(TOPK) or 1) == 1
+        for found in {gpu(gpu_request(each)[0]): None for each in engine.service.gpu}:
+            if found and not (is_one and found.sm == 90):
+                yield _of_uno(
+                    f"needs fa3, and SGLang takes another attention by itself on {found.name}"
+                    + ("" if is_one else f" with {TOPK} {engine.number(TOPK)}"),
+                    'write attention_backend="fa3"' if found.sm < 100 else "use an H100 or H200",
+                )
 
 
-@rule("INF030", severity="info", source="server_args.py of SGLang 0.5.11", view=drafting)
-def overlap_lost(engine: SGLangEngine) -> Iterator[Fault]:
-    """
-    Several branches per step where they cost the overlap of scheduling and computing.
-
-    From 0.5.11 to 0.5.13 speculation overlaps with scheduling, but only with one branch; with
-    more, each step waits for the scheduler.
-    """
-    topk = engine.number(TOPK) or 1
-    if engine.algorithm in TREES and topk > 1 and engine.since("0.5.11"):
-        if engine.since("0.5.14"):
-            return
-        yield Fault(
-            field="speculative",
-            what=f"{TOPK}: is {topk}, so {engine.version} does not overlap scheduling",
-            fix="measure eagle_topk=1 with num_steps=3 against it, or use 0.5.14 or newer",
-        )
-
-
-@rule(
-    "INF031",
-    severity="warning",
-    source="environ.py of SGLang 0.5.6 to 0.5.23",
-    view=SGLangEngine.of,
-)
-def variable_without_effect(engine: SGLangEngine) -> Iterator[Fault]:
-    """
-    SGLANG_ENABLE_SPEC_V2 where it changes nothing.
-
-    It is off by default up to 0.5.10, on from 0.5.11 to 0.5.13, and not read from 0.5.14 on.
-    """
-    value = engine.env.get("SGLANG_ENABLE_SPEC_V2")
-    if value is None:
-        return
-    is_on = value.lower() in ("1", "true", "yes")
-    if engine.since("0.5.14"):
-        so = "is no longer read"
-    elif engine.since("0.5.11") and is_on:
-        so = "is on by default"
-    elif not engine.algorithm:
-        so = "is about speculative decoding, which is not on"
-    else:
-        return
-    yield Fault(
-        field="environment",
-        what=f"SGLANG_ENABLE_SPEC_V2={value}: {so} in {engine.version}",
-        fix="take it out",
-        severity="info",
-    )
+def _of_uno(what: str, fix: str) -> Fault:
+    return Fault(field="speculative", what=f"UNO: {what}", fix=fix)
 
 
 @rule(
@@ -348,12 +329,19 @@ def too_many_for_speculation(engine: Engine) -> Iterator[Fault]:
     It spends idle computing power on guesses; with dozens of requests there is none, and the
     guesses slow the service down.
     """
-    target = engine.service.routing.target_inputs
-    if engine.algorithm and target and target > 32:
+    if not engine.algorithm:
+        return
+    routing, flag = engine.service.routing, engine.requests_flag
+    asked, name = routing.target_inputs, "target_inputs"
+    if asked is None:  # then a container gets as many as are let in
+        limits = ((engine.count(flag), flag), (routing.max_inputs, "max_inputs"))
+        asked, name = min((each for each in limits if each[0]), default=(0, ""))
+    if asked and asked > 32 * engine.dp:
         yield Fault(
-            field="routing.target_inputs",
-            what=f"{target} requests per container with {engine.algorithm}",
-            fix="lower target_inputs to 32 or less, or measure without speculative decoding",
+            field="engine" if name == flag else f"routing.{name}",
+            what=f"{asked} requests per container with {engine.algorithm}",
+            fix=f"lower {name} to {32 * engine.dp} or less, or measure without speculative "
+            "decoding",
         )
 
 
@@ -368,7 +356,5 @@ RULES: tuple[Rule, ...] = (
     block_sizes_differ,
     rejection_sampling_refused,
     uno_refused,
-    overlap_lost,
-    variable_without_effect,
     too_many_for_speculation,
 )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from components.image import SERVING
 from components.rules.engine import Engine, whole
 from infra.facts import caches
 
@@ -33,7 +34,9 @@ class VLLMEngine(Engine):
     title = "vLLM"
     tp_flag = "--tensor-parallel-size"
     requests_flag = "--max-num-seqs"
-    example = "vllm/vllm-openai:v0.33.0"
+    context_flag = "--max-model-len"
+    share_flag = "--gpu-memory-utilization"
+    image_name = SERVING
 
     @cached_property
     def speculative(self) -> Mapping[str, Any]:
@@ -104,12 +107,22 @@ class VLLMEngine(Engine):
         flags = {name: values.get(f"--{name.replace('_', '-')}") for name in (SIZES, LARGEST)}
         return {name: given.get(name) if flag is None else flag for name, flag in flags.items()}
 
-    @property
+    @cached_property
     def share(self) -> float:
         """The part of each GPU's memory that vLLM takes."""
-        default = self.release.default("--gpu-memory-utilization")
-        given = self.text("--gpu-memory-utilization")
-        return float(given or str(default))
+        return float(self.text(self.share_flag) or str(self.release.default(self.share_flag)))
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of a request for which the model is made, by either way of counting them."""
+        return max(filter(None, (self.model.vllm_length, self.model.context_length)), default=None)
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of a request at the most; None where vLLM is to find out what fits."""
+        if self.text(self.context_flag):
+            return self.count(self.context_flag)
+        return self.model.vllm_length or self.model.context_length
 
     @property
     def cache_root(self) -> str:
@@ -118,10 +131,3 @@ class VLLMEngine(Engine):
         default = caches.default("vllm", cache, self.release.version) or ""
         moved = f"{home}/vllm" if home else default
         return self.env.get(caches.variable("vllm", cache)) or moved
-
-    @property
-    def hub(self) -> tuple[str, str | None]:
-        """The folder of the model's files; a flag of vLLM's goes before the Hub's variables."""
-        if folder := self.text("--download-dir"):
-            return folder, "--download-dir"
-        return super().hub

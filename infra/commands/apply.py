@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,10 @@ from infra.commands.options import (
     style,
 )
 from infra.errors import UsageError
+
+if TYPE_CHECKING:
+    from infra.live import Live
+    from infra.plan import Plan
 
 
 @click.command()
@@ -42,7 +47,6 @@ def command(
     A saved PLAN was approved by whoever names it: it is carried out without a question.
     """
     from infra import saved
-    from infra.cost import limited
     from infra.model_files import hub_cache
     from infra.project import open_project
     from infra.session import session
@@ -51,7 +55,7 @@ def command(
         project = open_project(what, hub_cache(os.environ))
         with session(chosen("apply", what, target), environment or project.environment) as there:
             made, live = there.plan(project, adopt=adopt)
-            made = limited(made, live, limit)
+            made = _within(made, live, limit)
             saved.save(made)  # for commands that name no stack; it is stale once it was applied
             return there.carry_out(made, live, yes=yes, style=style(), lock_timeout=lock_timeout)
     given = {"--target": target, "--env": environment, "--adopt": adopt}
@@ -69,10 +73,20 @@ def command(
     with session(made.target, made.environment or None) as there:
         live = there.read(made)
         return there.carry_out(
-            limited(made, live, limit),
+            _within(made, live, limit),
             live,
             yes=yes or what is not None,
             style=style(),
             lock_timeout=lock_timeout,
             known=True,
         )
+
+
+def _within(plan: "Plan", live: "Live", limit: float | None) -> "Plan":
+    """The plan, stopped by the limit or with a note where that must be known."""
+    from infra.cost import limited
+
+    (made,), note = limited([(plan, live)], limit)
+    if note:
+        click.echo(note, err=True)
+    return made

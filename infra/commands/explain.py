@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from infra.commands.options import JSON, PATH
+from infra.commands.options import JSON, PATH, style
 from infra.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def command(codes: tuple[str, ...], stack_file: Path | None, as_json: bool) -> i
     if as_json:
         click.echo(json.dumps([attrs.asdict(each) for each in asked], indent=2))
     else:
-        click.echo("\n\n\n".join(entry_text(each, str(stack_file), report) for each in asked))
+        told = (entry_text(each, str(stack_file), report, style()) for each in asked)
+        click.echo("\n\n\n".join(told))
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none
+from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none, style
 
 
 @click.command()
@@ -37,5 +37,5 @@ def command(
     if as_json:
         click.echo(json.dumps(history_json(versions), indent=2, sort_keys=True))
     else:
-        click.echo(history_text(versions, time.time()))
+        click.echo(history_text(versions, time.time(), style()))
     return 0

@@ -2,10 +2,13 @@
 
 import os
 import re
+from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import click
 
+from infra.commands.options import PATH, style
 from infra.errors import UsageError
 from infra.validators import REPOSITORY
 
@@ -27,29 +30,81 @@ def command() -> None:
 @command.command()
 @NAME
 @REVISION
-def show(name: str, revision: str | None) -> int:
-    """Print a model's figures, each with where it is known from."""
-    from infra.facts.models import FIGURES, model
-    from infra.model_files import facts, hub_cache
-    from infra.resources import ModelUse
+@click.option("--stack", "stack_file", type=PATH, help="Show what its plans know.")
+def show(name: str, revision: str | None, stack_file: Path | None) -> int:
+    """
+    Print a model's figures, each with where it is known from.
 
-    use = ModelUse(name=_checked(name), revision=revision)
-    found = facts(use, hub_cache(os.environ)).over(model(name))
+    NAME is a repository on the Hub, or the path of a config.json.
+    """
+    from infra.facts.models import FIGURES
+    from infra.text import table_rows, wrapped
+
+    is_file = name.endswith(".json") or Path(name).is_file()
+    found = _in_file(name, revision, stack_file) if is_file else _known(name, revision, stack_file)
     rows = [
         (figure, _text(found, figure), found.source(figure))
         for figure in FIGURES
         if getattr(found, figure) is not None
     ]
     unknown = [figure for figure in FIGURES if getattr(found, figure) is None]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     click.echo(name if revision is None else f"{name} at {revision}")
-    for figure, text, source in rows:
-        click.echo(f"  {figure:{widths[0]}}  {text:{widths[1]}}  {source}".rstrip())
+    lines = table_rows(rows, style().within(2).width)
+    click.echo(indent("\n".join(lines), "  "))
     if unknown:
-        click.echo(f"\nNot known, or it has none: {', '.join(unknown)}.")
-    if found.weight_bytes is None or found.is_estimate("weight_bytes"):
+        told = f"Not known, or it has none: {', '.join(unknown)}."
+        click.echo("\n" + wrapped(told, style().width))
+    if not is_file and (found.weight_bytes is None or found.is_estimate("weight_bytes")):
         click.echo(f"\n`infra model pull {name}` fetches the figures from the Hub.")
     return 0
+
+
+def _in_file(name: str, revision: str | None, stack_file: Path | None) -> "ModelFacts":
+    """The figures in a file, and no others."""
+    from infra.model_files import facts
+    from infra.resources import ModelUse
+
+    if revision or stack_file:
+        raise UsageError(
+            f"{name}: is a file; --revision and --stack are allowed with the name of a model; "
+            "leave them out"
+        )
+    return facts(ModelUse(name=name, facts=name), None)
+
+
+def _known(name: str, revision: str | None, stack_file: Path | None) -> "ModelFacts":
+    """
+    What a plan knows of a model, a stack's own figures included.
+
+    Raises:
+        UsageError: Nothing is known, or the stack loads no such model.
+    """
+    from infra.facts.models import FIGURES, model
+    from infra.model_files import facts, hub_cache
+    from infra.project import open_project
+    from infra.resources import ModelUse
+
+    use = ModelUse(name=_checked(name), revision=revision)
+    if stack_file:
+        services = (each for app in open_project(stack_file).apps for each in app.services)
+        loaded = [each for service in services for each in service.models]
+        names = dict.fromkeys(each.name for each in loaded)
+        same = [each for each in loaded if each.name == name]
+        meant = [each for each in same if revision in (None, each.revision)]
+        if not meant:
+            so = f"{stack_file} loads it at {same[0].revision or 'no revision'}" if same else ""
+            raise UsageError(
+                f"{name}: {so or f'{stack_file} loads no such model'}; one of "
+                f"{', '.join(names)} is allowed; name it as the stack does"
+            )
+        use = meant[0]
+    found = facts(use, hub_cache(os.environ)).over(model(name))
+    if not any(getattr(found, figure) for figure in FIGURES):
+        raise UsageError(
+            f"{name}: nothing is known of it; a model that comes with infra, was pulled or is "
+            f"described by a stack (--stack FILE) is allowed; run `infra model pull {name}`"
+        )
+    return found
 
 
 @command.command()

@@ -72,7 +72,8 @@ MAX_MONTHLY_FLOOR = click.option(
     "--max-monthly-floor",
     "limit",
     type=Dollars(),
-    help="Stop an apply after which what always runs costs more than that per month.",
+    help="Stop what raises the cost of what always runs above that per month; of several stacks, "
+    "the sum counts.",
 )
 LOCK_TIMEOUT = click.option(
     "--lock-timeout",
@@ -114,11 +115,16 @@ def chosen(command: str, stack_file: Path, target: str | None) -> str:
 
 
 def style() -> "Style":
-    """Colours on a terminal, unless NO_COLOR says otherwise."""
-    from infra.text import plain
+    """On a terminal, its width, and colours unless NO_COLOR says otherwise."""
+    from shutil import get_terminal_size
 
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    from infra.text import Style, plain
+
+    if not sys.stdout.isatty():
         return plain
-    return lambda text, colour: (
-        click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
-    )
+    width = get_terminal_size().columns
+    return Style(width=width, paint=None if os.environ.get("NO_COLOR") else _paint)
+
+
+def _paint(text: str, colour: str) -> str:
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)

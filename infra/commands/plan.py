@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from infra.commands.options import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from infra.plan import Plan
     from infra.project import Project
     from infra.session import Planned
+    from infra.what_if import WhatIf
 
 
 @click.command()
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     "settings",
     multiple=True,
     metavar="FIELD=VALUES",
-    help="Compare other values of a service's fields, such as gpu=H200:1,B200:1; nothing else.",
+    help="Compare other values of a service's fields, such as gpu=H200:1,B200:1; plan nothing.",
 )
 @click.option("--diff", "show_diff", is_flag=True, help="Show the modules' text, too.")
 @click.option("--concise", is_flag=True, help="List what changes, without the fields.")
@@ -74,13 +76,13 @@ def command(
     """
     if settings:
         others = (target, environment, adopt, limit, exclude, show_diff, concise, out)
-        written = (detailed_exitcode, json_into, as_markdown, markdown_into)
-        if any((*others, *written)) or len(stacks) > 1 or len(only) > 1:
+        if any((*others, detailed_exitcode)) or len(stacks) > 1 or len(only) > 1:
             raise UsageError(
-                "--what-if: asks no target and saves nothing, so it goes with --target-service and "
-                "--json only, of one stack file; leave the other options out"
+                "--what-if: asks no target and saves no plan, so it goes with --target-service, "
+                "--json and --markdown only, of one stack file; leave the other options out"
             )
-        _what_if(stacks[0], settings, next(iter(only), None), as_json)
+        found, name = _what_if(stacks[0], settings, next(iter(only), None))
+        _write_what_if(found, name, (as_json, json_into), (as_markdown, markdown_into))
         return 0
     from infra import display, saved
     from infra.cost import limited
@@ -94,22 +96,23 @@ def command(
     quiet = as_json or as_markdown
     projects, failures = _open(files)
     planned: list[Planned] = []
+    wants_text = show_diff or as_markdown or markdown_into
     with sessions(target, quiet=quiet) as connect:
         for project in projects:
             there = connect(environment or project.environment)
             made, live = there.plan(project, adopt=adopt)
-            made = limited(narrow(made, only=only, exclude=exclude), live, limit)
-            wants_text = show_diff or as_markdown or markdown_into
             before = there.deployed_modules(live) if wants_text else {}
+            made = narrow(made, only=only, exclude=exclude)
             planned.append(Planned(plan=made, live=live, modules=before))
-            if quiet:
-                continue
-            show = display.list_text if concise else display.plan_text
-            click.echo(show(made, live, time.time(), style()))
-            if show_diff:
-                click.echo("\n" + display.module_diffs(made, before))
-            if len(files) > 1:
-                click.echo()
+    within, note = limited([(each.plan, each.live) for each in planned], limit)
+    planned = [attrs.evolve(each, plan=plan) for each, plan in zip(planned, within, strict=True)]
+    for each in () if quiet else planned:
+        show = display.list_text if concise else display.plan_text
+        click.echo(show(each.plan, each.live, time.time(), style()))
+        if show_diff:
+            click.echo("\n" + display.module_diffs(each.plan, each.modules))
+        if len(files) > 1:
+            click.echo()
     if as_json or json_into:
         _write(_json(planned, failed=bool(failures)), as_json, json_into)
     if as_markdown or markdown_into:
@@ -123,23 +126,36 @@ def command(
     else:
         saved.forget()  # a later `infra apply` must not carry out an older plan than these
         if not quiet:
-            click.echo(display.plans_table(plans, list(failures)))
+            pairs = [(each.plan, each.live) for each in planned]
+            click.echo(display.plans_table(pairs, list(failures), style()))
+    if note:
+        click.echo(note, err=True)
     return _exit_code(plans, bool(failures), detailed_exitcode)
 
 
-def _what_if(file: Path, settings: Sequence[str], service: str | None, as_json: bool) -> None:
-    from infra.display_what_if import what_if_json, what_if_text
-    from infra.manifest import canonical
+def _what_if(file: Path, settings: Sequence[str], service: str | None) -> tuple["WhatIf", str]:
+    """The variants, and the stack's name."""
     from infra.model_files import hub_cache
     from infra.project import open_project
     from infra.what_if import what_if
 
     project = open_project(file, hub_cache(os.environ))
-    found = what_if(project, settings, service)
-    if as_json:
-        click.echo(canonical(what_if_json(found, project.stack.name)), nl=False)
-    else:
-        click.echo(what_if_text(found))
+    return what_if(project, settings, service), project.stack.name
+
+
+def _write_what_if(
+    found: "WhatIf", stack: str, json: tuple[bool, Path | None], markdown: tuple[bool, Path | None]
+) -> None:
+    """To the screen and into files, as JSON and Markdown; else, as text to the screen."""
+    from infra.display_what_if import what_if_json, what_if_markdown, what_if_text
+    from infra.manifest import canonical
+
+    if any(json):
+        _write(canonical(what_if_json(found, stack)).decode().rstrip("\n"), *json)
+    if any(markdown):
+        _write(what_if_markdown(found), *markdown)
+    if not (json[0] or markdown[0]):
+        click.echo(what_if_text(found, style()))
 
 
 def _open(files: Sequence[Path]) -> tuple[list["Project"], dict[str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none
+from infra.commands.options import ENVIRONMENT, JSON, MAYBE_STACK, TARGET, last_if_none, style
 
 
 @click.command()
@@ -31,5 +31,5 @@ def command(
     if as_json:
         click.echo(canonical(status_json(*of_stack)), nl=False)
     else:
-        click.echo(status_text(*of_stack))
+        click.echo(status_text(*of_stack, style()))
     return 0

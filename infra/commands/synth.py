@@ -16,7 +16,7 @@ from infra.errors import InfraError
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 def command(stack_file: Path, out: Path | None, check: bool) -> int:
     """Write the Modal modules of a stack, one per App."""
-    from infra import generated
+    from infra import generated, masking
     from infra.project import open_project
 
     project = open_project(stack_file)
@@ -29,6 +29,13 @@ def command(stack_file: Path, out: Path | None, check: bool) -> int:
         else:
             generated.write(file)
             click.echo(f"{'removed' if file.after is None else 'wrote'} {file.path}")
+    for each in project.artifacts:
+        if masking.MARK in str(each.manifest.resources):
+            click.echo(
+                f"Warning: {place / each.module}.py holds what looks like a secret, in clear; "
+                f"`infra plan {stack_file}` says where",
+                err=True,
+            )
     if check and stale:
         raise InfraError(
             f"{', '.join(str(file.path) for file in stale)}: out of date; generated files are as "

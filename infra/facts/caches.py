@@ -1,5 +1,6 @@
 """Where an engine keeps what it compiles, release by release."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from infra.facts.data import read
@@ -11,6 +12,16 @@ def variable(engine: str, name: str) -> str:
     """The environment variable that moves a cache, such as DeepGEMM's."""
     found: str = read("caches")[engine][name]["variable"]
     return found
+
+
+@cache
+def places(engine: str) -> Mapping[str, str]:
+    """The caches by the folders in which some release has them when no variable is set."""
+    return {
+        path: name
+        for name, each in read("caches")[engine].items()
+        for path in each["default"].values()
+    }
 
 
 @cache

@@ -60,12 +60,6 @@ def region_multiplier(regions: tuple[str, ...]) -> float:
     return min((known[each]["multiplier"] for each in regions if each in known), default=1.0)
 
 
-def list_price(name: str) -> float | None:
-    """USD per GPU and hour, without the region, from a dated list."""
-    found: float | None = read("prices")["gpu_per_hour"].get(name.upper())
-    return found
-
-
 def hours_per_month() -> int:
     """For prices per month."""
     found: int = read("prices")["hours_per_month"]

@@ -23,6 +23,10 @@ KV_HEADS = (
     "multi_query_group_num",
     "num_attention_groups",
 )
+# Where vLLM looks: it takes the least of those that are there (get_and_verify_max_len).
+VLLM_LENGTHS = ("n_positions", "max_target_positions", "max_seq_length", "seq_len", *LENGTHS)
+UNSCALED = ("su", "longrope", "llama3")  # kinds of RoPE whose factor says nothing of the length
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 LAYER_KINDS = ("layer_types", "layers_block_type")
 PATTERN = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 ATTENTION = ("attention", "full_attention", "sliding_attention", "chunked_attention")
@@ -45,7 +49,8 @@ CONVOLUTION_BYTES = 2  # bfloat16, whatever the state has
 QUANTIZATION = ("quant_method", "quant_algo", "kv_cache_scheme", "weight_block_size")
 KEYS = {
     *PARTS,
-    *LENGTHS,
+    *VLLM_LENGTHS,
+    *EXPERTS,
     *KV_HEADS,
     *LAYER_KINDS,
     *(name for names in STATES for name in names),
@@ -73,7 +78,12 @@ KEYS = {
     "linear_attn_config",
     "mamba_d_state",
     "mamba_ssm_dtype",
+    "original_max_position_embeddings",
+    "rope_parameters",
     "rope_scaling",
+    "sliding_window",
+    "attention_chunk_size",
+    "use_sliding_window",
 }
 
 
@@ -163,15 +173,18 @@ def model_facts(data: Any, where: str, *, weight_bytes: int | None = None) -> Mo
     layers = len(kinds) if "hybrid_override_pattern" in text.data else None
     layers = layers or text.count("num_hidden_layers", "n_layer") or len(kinds)
     method, kv_dtype = _quantization(data, problems)
+    size, has_experts = text.count("intermediate_size"), any(text.count(name) for name in EXPERTS)
+    length, vllm_length = _context_length(text), _vllm_length(text)
     facts = {
         "architecture": next(iter(whole.words("architectures")), None),
         "weight_bytes": weight_bytes,
         "layers": layers,
         "draft_layers": text.count("num_nextn_predict_layers", "mtp_num_hidden_layers"),
-        "mlp_size": text.count("intermediate_size"),
-        "expert_size": text.count("moe_intermediate_size"),
+        "mlp_size": size,
+        "expert_size": text.count("moe_intermediate_size") or (size if has_experts else None),
         "block_size": _block_size(data),
-        "context_length": _context_length(text),
+        "context_length": length,
+        "vllm_length": None if vllm_length == length else vllm_length,
         "quantization": method,
         "kv_dtype": kv_dtype,
         **_attention(text),
@@ -233,6 +246,9 @@ def _states(text: _Config, kinds: Sequence[str], layers: int) -> dict[str, Any]:
         return {"is_hybrid": True, "attention_layers": layers}
     with_state = sum(kind in WITH_STATE for kind in kinds)
     sliding = sum(kind in ("sliding_attention", "chunked_attention") for kind in kinds)
+    if not kinds and text.data.get("use_sliding_window") is not False:
+        window = text.data.get("sliding_window") or text.data.get("attention_chunk_size")
+        sliding = layers if window else 0  # at the most: which they are is in the engine's code
     found = {"is_hybrid": with_state > 0, "sliding_layers": sliding}
     if with_state:
         found["attention_layers"] = sum(kind in ATTENTION for kind in kinds)
@@ -261,6 +277,24 @@ def _context_length(text: _Config) -> int | None:
         return length
     scaled = (length or 0) * factor if 0 < factor <= MOST else MOST + 1
     return int(scaled) if scaled <= MOST else length
+
+
+def _vllm_length(text: _Config) -> int | None:
+    """The longest request by itself, as vLLM derives it; None: it has a default of its own."""
+    text = _Config(text.data, [])  # what is odd and SGLang does not read matters to nobody else
+    own = text.count("model_max_length")
+    length = own or min(filter(None, map(text.count, VLLM_LENGTHS)), default=None)
+    scaling = (text.part("rope_parameters").data or text.part("rope_scaling").data).get
+    kind, factor = scaling("rope_type", scaling("type")), scaling("factor", 1)
+    if kind == "longrope":
+        return text.count("original_max_position_embeddings") or length
+    is_scaled = kind not in UNSCALED and "gemma3" not in (text.word("model_type") or "")
+    if not is_scaled or type(factor) not in (int, float) or not 0 < factor <= MOST:
+        return length
+    before = scaling("original_max_position_embeddings") if kind == "yarn" else length
+    if type(before) is not int or not 0 < before <= MOST:
+        return length
+    return min(int(before * factor), MOST)
 
 
 def _block_size(data: Mapping[str, Any]) -> int | None:

@@ -1,6 +1,5 @@
 """What is known of a model without asking a network: figures with sources, None where unknown."""
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -15,10 +14,9 @@ ESTIMATE = "estimate"
 MOST = 10**15  # more than any figure of a model; what is larger is a slip, or no config.json
 
 
-def _count() -> Any:
-    return attrs.field(
-        default=None, validator=validators.optional(validators.whole_number(1, MOST))
-    )
+def _count(example: int) -> Any:
+    whole = validators.whole_number(1, MOST, example=example)
+    return attrs.field(default=None, validator=validators.optional(whole))
 
 
 def _word(pattern: str, example: str) -> Any:
@@ -54,37 +52,43 @@ class ModelFacts:
             types that the engine takes by itself.
         draft_layers: Layers of the model's own multi-token prediction.
         mlp_size: Numbers between the two halves of a feed-forward layer.
-        expert_size: The same of one expert.
+        expert_size: The same of one expert; None: without ``mlp_size`` not known, else there are no
+            experts.
         block_size: Rows of weights that share a scale, where they are quantised in blocks.
-        context_length: Tokens.
+        context_length: Tokens of the longest request, as SGLang derives them.
+        vllm_length: The same as vLLM does; None: as many.
         quantization: In SGLang's words, such as ``fp8``.
         kv_dtype: The type that the quantisation asks for in the KV cache, such as ``fp8``.
         is_hybrid: Whether layers with a state (Mamba, linear attention) alternate with attention.
         is_gated: Whether the Hub asks for a token.
+        config: The path of the model's ``config.json``, for the figures that are not given; from
+            the folder that infra is run in.
         sources: By figure, where it is known from; what begins with "estimate" is one.
     """
 
     architecture: str | None = _word(r"\w{1,80}", "Qwen3ForCausalLM")
-    parameters: int | None = _count()
-    weight_bytes: int | None = _count()
-    layers: int | None = _count()
-    heads: int | None = _count()
-    kv_heads: int | None = _count()
-    head_size: int | None = _count()
-    value_size: int | None = _count()
-    attention_layers: int | None = _count()
-    sliding_layers: int | None = _count()
-    latent_size: int | None = _count()
-    state_bytes: int | None = _count()
-    draft_layers: int | None = _count()
-    mlp_size: int | None = _count()
-    expert_size: int | None = _count()
-    block_size: int | None = _count()
-    context_length: int | None = _count()
+    parameters: int | None = _count(8_200_000_000)
+    weight_bytes: int | None = _count(9_440_000_000)
+    layers: int | None = _count(36)
+    heads: int | None = _count(32)
+    kv_heads: int | None = _count(8)
+    head_size: int | None = _count(128)
+    value_size: int | None = _count(128)
+    attention_layers: int | None = _count(12)
+    sliding_layers: int | None = _count(18)
+    latent_size: int | None = _count(576)
+    state_bytes: int | None = _count(49_082_368)
+    draft_layers: int | None = _count(1)
+    mlp_size: int | None = _count(12_288)
+    expert_size: int | None = _count(1_536)
+    block_size: int | None = _count(128)
+    context_length: int | None = _count(40_960)
+    vllm_length: int | None = _count(131_072)
     quantization: str | None = _word(r"[\w-]{1,40}", "fp8")
     kv_dtype: str | None = _word(r"[\w-]{1,40}", "fp8")
     is_hybrid: bool | None = _truth()
     is_gated: bool | None = _truth()
+    config: str | None = _word(r".+", "models/qwen3.json")
     sources: Pairs = attrs.field(default=(), converter=pairs)
 
     def over(self, other: "ModelFacts") -> "ModelFacts":
@@ -118,14 +122,20 @@ class ModelFacts:
         return self.attention_layers or (None if self.is_hybrid else self.layers)
 
 
-FIGURES = tuple(field.name for field in attrs.fields(ModelFacts) if field.name != "sources")
+FIGURES = tuple(
+    field.name for field in attrs.fields(ModelFacts) if field.name not in ("config", "sources")
+)
 
 # What names of repositories say by custom; the first that fits.
 NAMED = (
-    (re.compile(r"NVFP4|FP4", re.IGNORECASE), "modelopt_fp4"),
-    (re.compile(r"FP8", re.IGNORECASE), "fp8"),
-    (re.compile(r"AWQ", re.IGNORECASE), "awq"),
-    (re.compile(r"GPTQ", re.IGNORECASE), "gptq"),
+    ("nvfp4", "modelopt_fp4"),
+    ("mxfp4", "mxfp4"),
+    ("mxfp8", "mxfp8"),
+    ("w4afp8", "w4afp8"),
+    ("fp4", "modelopt_fp4"),
+    ("fp8", "fp8"),
+    ("awq", "awq"),
+    ("gptq", "gptq"),
 )
 
 
@@ -156,17 +166,21 @@ def model(name: str) -> ModelFacts:
 
 
 def _by_name(name: str) -> ModelFacts:
-    """What a repository's name and its family's tell."""
-    family: Mapping[str, Any] = next(
-        (each for each in read("models")["families"] if re.match(each["pattern"], name)), {}
-    )
-    named = ModelFacts(
-        quantization=next((method for pattern, method in NAMED if pattern.search(name)), None)
-    )
-    return named.sourced("its name").over(
-        ModelFacts(
-            architecture=family.get("architecture"),
-            is_hybrid=family.get("hybrid", False),
-            is_gated=family.get("gated", False),
-        ).sourced("its family" if family else "assumed, as nothing says otherwise")
-    )
+    """What a repository's name and its families' tell."""
+    small = name.lower()
+    method = next((method for mark, method in NAMED if mark in small), None)
+    found = ModelFacts(quantization=method).sourced("its name")
+    shipped = read("models")
+    families = () if any(mark in small for mark in shipped["of_no_family"]) else shipped["families"]
+    for family in families:
+        if _is_of(name, family):
+            found = found.over(ModelFacts(**family["figures"]).sourced("its family"))
+    rest = ModelFacts(is_hybrid=False, is_gated=False)
+    return found.over(rest.sourced("assumed, as nothing says otherwise"))
+
+
+def _is_of(name: str, family: Mapping[str, Any]) -> bool:
+    """Whether a repository is of a family: one owner's, or whoever has a copy of it."""
+    begins = tuple(family["names"])
+    is_named = name.startswith(begins) or name.partition("/")[2].startswith(begins)
+    return is_named and name.endswith(family.get("ends", ""))

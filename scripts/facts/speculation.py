@@ -10,14 +10,14 @@ from typing import Any
 import attrs
 
 from components import ImageSpec, InferenceService, SGLang
-from components.rules import drafts, flags, speculative
+from components.rules import drafts, flags, overlap, speculative
 from components.rules.speculative import ALGORITHMS
 from infra import App, Stack
 from infra.facts.flags import ordered
 from infra.lower import lower
 from infra.rules import Finding, check
 
-RULES = (*flags.RULES, *speculative.RULES, *drafts.RULES)
+RULES = (*flags.RULES, *speculative.RULES, *drafts.RULES, *overlap.RULES)
 # What happens after the checks, while the weights are loaded or on the first request.
 LATER = re.compile(r"INF024|INF025|INF021 .* given without --speculative-num-draft-tokens$")
 FIELDS = ("speculative_num_steps", "speculative_eagle_topk", "speculative_num_draft_tokens")

@@ -36,6 +36,17 @@ def test_nobody_reads_the_output(project: Path, environ: dict[str, str]) -> None
     assert left.stderr == b""
 
 
+def test_a_disk_that_is_full(project: Path, environ: dict[str, str]) -> None:
+    """It is told as what it is, and not as a mistake in infra."""
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(
+            [*INFRA, "rules"], cwd=project, env=environ, stdout=full, stderr=subprocess.PIPE
+        )
+    assert told.returncode == 1
+    assert told.stderr.startswith(b"Error: the output: can't be written (No space left on device);")
+    assert b"mistake in infra" not in told.stderr
+
+
 def test_a_shell_that_points_at_the_local_plane(
     project: Path, environ: dict[str, str], infra: Run
 ) -> None:

@@ -46,6 +46,33 @@ def test_an_apply_is_stopped_by_its_cost(infra: Run, warm: Path) -> None:
     assert infra("plan", "stacks/dev.py", "--max-monthly-floor", "0").returncode == 0
 
 
+def test_a_limit_does_not_keep_a_floor_up(infra: Run, warm: Path) -> None:
+    """What lowers the floor passes with a note, even if the rest is above the limit still."""
+    path = warm / "stacks" / "dev.py"
+    one = path.read_text()
+    path.write_text(one.replace("min_containers=1", "min_containers=2"))
+    assert infra("apply", "stacks/dev.py", "--target", "local", "--yes").returncode == 0
+    path.write_text(one)
+    limit = ("--max-monthly-floor", "5000")
+    planned = infra("plan", "stacks/dev.py", *limit)
+    assert planned.returncode == 0, planned.stdout
+    assert planned.stderr == f"Note: {LIMIT}; this does not raise it, so it is not stopped\n"
+    assert infra("apply", "--yes", *limit).returncode == 0
+
+
+def test_several_stacks_are_limited_together(infra: Run, warm: Path) -> None:
+    """Two that are within the limit alone are not together, and the table has the sum."""
+    path = warm / "stacks" / "dev.py"
+    other = path.read_text().replace('"dev"', '"two"')
+    (warm / "stacks" / "two.py").write_text(other.replace('"alpha", [', '"gamma", ['))
+    both = ("plan", "stacks/dev.py", "stacks/two.py", "--max-monthly-floor")
+    assert infra(*both, "20,202").returncode == 0
+    refused = infra(*both, "20,201")
+    assert refused.returncode == 1
+    assert refused.stdout.count("stacks dev, two: 20,202 USD is their monthly floor together") == 2
+    assert refused.stdout.splitlines()[-1].split() == ["total", "0", "->", "20,202"]
+
+
 def test_a_plan_above_the_limit_can_t_be_applied_later(infra: Run, warm: Path) -> None:
     """The limit of a plan is kept with it."""
     refused = infra("plan", "stacks/dev.py", "--max-monthly-floor", "5000")
@@ -69,14 +96,22 @@ def test_other_values_are_tried_without_a_target(infra: Run, project: Path) -> N
     """A table, or JSON; no control plane is started, and no plan is kept."""
     tried = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=H200:2", "--what-if", "port=9")
     assert tried.returncode == 0, tried.stderr
-    assert [line.split()[:3] for line in tried.stdout.splitlines()[3:]] == [
+    assert [line.split()[:3] for line in tried.stdout.splitlines()[3:5]] == [
         ["now", "H100:2", "8000"],
         ["1", "H200:2", "9"],
     ]
     command = ("plan", "stacks/dev.py", "--what-if", "gpu=L4:2,B300:2", "--target-service", "beta")
     told = json.loads(infra(*command, "--json").stdout)
     assert told["service"] == "beta"
-    assert [each["values"] for each in told["variants"][1:]] == [{"gpu": "L4:2"}, {"gpu": "B300:2"}]
+    assert [each["values"] for each in told["variants"][1:]] == [
+        {"gpu": ["L4:2"]},
+        {"gpu": ["B300:2"]},
+    ]
+    assert told == json.loads(infra(*command, "--json-into", "if.json", "--json").stdout)
+    assert told == json.loads((project / "if.json").read_text())
+    page = infra(*command, "--markdown", "--markdown-into", "if.md").stdout
+    assert page.startswith("### infra plan: `What if: service.beta ")
+    assert (project / "if.md").read_text() == page
     assert not (project / ".infra").exists()
 
 

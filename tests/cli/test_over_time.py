@@ -43,6 +43,7 @@ def test_drift_is_told_and_taken_back(infra: Run, modal_python: Callable[[str], 
     assert "Note: Objects have changed outside of infra" in drift.stdout
     assert re.search(r"# service.alpha autoscaler was overridden by \S+, just now", drift.stdout)
     assert re.search(r"~ autoscaler.max_containers +\(unset\) -> 4\n", drift.stdout)
+    assert "`infra apply stacks/dev.py --target local` brings back what" in drift.stdout
     as_json = infra("drift", "stacks/dev.py", "--json")
     assert (as_json.returncode, as_json.stderr) == (2, "")
     [drifted] = json.loads(as_json.stdout)["resource_drift"]
@@ -125,8 +126,8 @@ def test_several_stacks_are_planned_together(infra: Run, project: Path) -> None:
     infra("apply", "--yes")
     both = infra("plan", "stacks", "--concise", "--detailed-exitcode")
     assert both.returncode == 2
-    assert re.search(r"^stacks/dev.py +0 +0 +0 +0 +no changes$", both.stdout, re.MULTILINE)
-    assert re.search(r"^stacks/prod.py +6 +0 +0 +0 +new$", both.stdout, re.MULTILINE)
+    assert re.search(r"^stacks/dev.py +0 +0 +0 +0 +0 +no changes$", both.stdout, re.MULTILINE)
+    assert re.search(r"^stacks/prod.py +6 +0 +0 +0 +0 +new$", both.stdout, re.MULTILINE)
     assert infra("apply", "--yes").returncode == 64  # no plan of a single stack is left
     (project / "stacks" / "broken.py").write_text("stack = 1\n")
     three = infra("plan", "stacks", "--concise", "--detailed-exitcode")

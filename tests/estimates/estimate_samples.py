@@ -29,17 +29,24 @@ def service(
     *,
     version: str = NEWEST,
     model: str = "some/model",
+    revision: str | None = None,
     facts: ModelFacts | None = None,
     routing: dict[str, Any] | None = None,
     flags: dict[str, Any] | None = None,
     **fields: Any,
 ) -> InferenceService:
-    """A service on SGLang."""
+    """A service on SGLang, unless it has another engine."""
+    given = {
+        "name": "chat",
+        "gpu": "H100!",
+        "image": image(version),
+        "engine": SGLang(**{"cuda_graph_max_bs": None, **(flags or {})}),
+        **fields,
+    }
     return InferenceService(
-        **{"name": "chat", "gpu": "H100!", "image": image(version), **fields},
-        model=Model(model, facts=facts),
+        **given,
+        model=Model(model, revision=revision, facts=facts),
         routing=RoutingPolicy(**{"front_door": "server", "region": "us-east", **(routing or {})}),
-        engine=SGLang(**{"cuda_graph_max_bs": None, **(flags or {})}),
     )
 
 

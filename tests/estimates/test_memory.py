@@ -6,7 +6,7 @@ import attrs
 import pytest
 from estimate_samples import LLAMA_70B, estimate, memory, sizes
 
-from components import ModelFacts, SpeculativeDecoding
+from components import VLLM, ImageSpec, ModelFacts, SpeculativeDecoding
 from infra.facts.model_config import model_facts
 
 QWEN = "Qwen/Qwen3-8B-FP8"
@@ -14,6 +14,7 @@ NEMOTRON = "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4"
 EAGLE3 = SpeculativeDecoding.eagle3(
     "Tengyunw/qwen3_8b_eagle3", num_steps=6, eagle_topk=10, num_draft_tokens=32
 )
+VLLM_IMAGE = ImageSpec.from_registry("vllm/vllm-openai:v0.33.0").entrypoint([])
 H100 = 81_559 * 2**20  # bytes
 # Public figures of DeepSeek-V3: 61 layers of latent attention and one of its own drafts.
 DEEPSEEK = model_facts(
@@ -101,7 +102,7 @@ def test_a_draft_is_within_the_fraction_since_0_5_14() -> None:
     fit = memory(model=QWEN, speculative=EAGLE3, routing={"target_inputs": 10})
     assert sizes(fit)["draft model"] == 800_000_000
     assert sizes(fit)["KV cache"] == 2 * 8 * 128 * 37 * 2 * 40_960 * 10
-    assert fit.items[1].note == "~Tengyunw/qwen3_8b_eagle3"
+    assert fit.items[1].note == "Tengyunw/qwen3_8b_eagle3, an estimate"
 
 
 def test_a_model_that_is_its_own_draft_is_counted_once() -> None:
@@ -313,5 +314,100 @@ def test_windows_are_told() -> None:
 
 
 def test_a_gpu_of_unknown_memory() -> None:
-    """Where the GPU's memory is not known, nothing is said of the fit."""
-    assert estimate(facts=LLAMA_70B, gpu="RTX-PRO-6000").memory is None
+    """Where the GPU's memory is not known there is no fit, and one line says why."""
+    found = estimate(facts=LLAMA_70B, gpu="RTX-PRO-6000")
+    assert found.memory is None and found.start is not None
+    assert found.start.notes[-1] == (
+        "how much memory RTX-PRO-6000 has, and so what fits, is not known"
+    )
+
+
+def test_copies_have_requests_of_their_own() -> None:
+    """Each of two copies has half of the requests, and the row says so."""
+    fit = memory(
+        model=QWEN,
+        gpu="H100!:2",
+        routing={"target_inputs": 40},
+        flags={"tp_size": 1, "dp_size": 2},
+    )
+    assert sizes(fit)["KV cache"] == 147_456 * 40_960 * 20
+    assert fit.items[1].note == (
+        "20 of 40 requests x 40,960 tokens, 147,456 bytes a token on each GPU"
+    )
+
+
+def test_the_largest_request() -> None:
+    """Where not even one request fits, SGLang refuses longer ones, and vLLM does not start."""
+    asked = {"facts": LLAMA_70B, "gpu": "H100!:2", "routing": {"target_inputs": 8}}
+    # 0.92 of 85,520,809,984 bytes less 70,553,706,496 leave 8,125,438,689 for 163,840 a token
+    fit = memory(**asked, engine=VLLM(gpu_memory_utilization=0.92), image=VLLM_IMAGE)
+    assert fit.largest_concurrency == 0
+    assert fit.notes == (
+        "the largest request has 49,593 tokens: vLLM does not start",
+        "there is room for 49,593 tokens in all",
+        "at the most: what activations and CUDA graphs take of this, vLLM finds out when it starts",
+    )
+    early = memory(**asked, flags={"mem_fraction_static": 0.92})
+    assert early.notes[0] == "the largest request has 49,593 tokens: SGLang refuses longer ones"
+
+
+def test_vllm_divides_it_as_well() -> None:
+    """Weights, KV cache and what is outside vLLM's share are the whole, with what is free."""
+    fit = memory(
+        model=QWEN,
+        gpu="H100!:2",
+        routing={"target_inputs": 10},
+        engine=VLLM(kv_cache_dtype="fp8"),
+        image=VLLM_IMAGE,
+    )
+    assert sizes(fit) == {
+        "weights": 4_720_000_000,
+        "KV cache": 73_728 // 2 * 40_960 * 10,
+        "reserve": H100 - int(H100 * 0.92),
+    }
+    assert fit.items[-1].note == "vLLM's own"
+    assert fit.free == H100 - sum(size or 0 for size in sizes(fit).values())
+
+
+def test_vllm_may_be_given_the_cache_s_bytes() -> None:
+    """They are then all that there is for requests; the rest of the memory is outside."""
+    fit = memory(
+        model=QWEN,
+        routing={"target_inputs": 10},
+        engine=VLLM(kv_cache_memory_bytes="20G"),
+        image=VLLM_IMAGE,
+    )
+    assert sizes(fit)["reserve"] == H100 - 20 * 10**9 - 9_440_000_000
+    assert fit.largest_concurrency == 20 * 10**9 // (147_456 * 40_960)
+
+
+def test_experts_among_copies() -> None:
+    """Copies of vLLM share experts: without knowing of them the weights' share is not known."""
+    engine = VLLM(tensor_parallel_size=1, data_parallel_size=8)
+    asked = {"gpu": "H200:8", "engine": engine, "image": VLLM_IMAGE}
+    unknown = ModelFacts(weight_bytes=688_000_000_000)
+    assert sizes(memory(**asked, facts=unknown))["weights"] is None
+    experts = memory(**asked, facts=ModelFacts(expert_size=2048).over(unknown))
+    assert sizes(experts)["weights"] == 86_000_000_000
+    dense = memory(**asked, facts=ModelFacts(mlp_size=18432).over(unknown))
+    assert sizes(dense)["weights"] == 688_000_000_000
+
+
+def test_a_hybrid_in_vllm() -> None:
+    """How vLLM lays states and KV cache into the same pages is not reckoned, and said."""
+    fit = memory(facts=NANO, gpu="H200:2", engine=VLLM(), image=VLLM_IMAGE)
+    assert sizes(fit)["KV cache"] is None
+    assert "how vLLM shares its pages between states and KV cache is not known" in [
+        item.note for item in fit.items
+    ]
+    assert not any("infra model pull" in note for note in fit.notes)
+
+
+def test_small_gpus_since_0_5_20() -> None:
+    """Since then SGLang takes chunks of 4,096 and graphs of 48 requests on GPUs like the L4."""
+    early, late = (
+        sizes(memory(model=QWEN, gpu="L4", version=version))["reserve"]
+        for version in ("0.5.19", "0.5.20")
+    )
+    assert (early or 0) // 2**20 == 512 + 3072 + 2 * 24 + 128
+    assert (late or 0) // 2**20 == 512 + 6144 + 2 * 48 + 128

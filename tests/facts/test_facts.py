@@ -5,7 +5,8 @@ import pytest
 from components.routing import ROUTING_REGIONS
 from infra.facts import caches
 from infra.facts.data import read
-from infra.facts.gpus import gpu, gpu_names, hours_per_month, list_price, region_multiplier
+from infra.facts.gpus import gpu, gpu_names, hours_per_month, region_multiplier
+from infra.rates import list_rates
 
 
 def test_gpus_are_found_in_any_case() -> None:
@@ -19,8 +20,8 @@ def test_gpus_are_found_in_any_case() -> None:
 def test_every_gpu_has_a_price_or_none() -> None:
     """The price list names the GPUs that there are; an unknown price is None, not nothing."""
     assert set(read("prices")["gpu_per_hour"]) == set(gpu_names())
-    assert list_price("b200") == 6.25
-    assert list_price("B300") is None
+    assert list_rates().gpu("b200") == 6.25
+    assert list_rates().gpu("B300") is None
 
 
 def test_the_seeds_cost_what_their_sources_say() -> None:

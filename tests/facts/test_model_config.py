@@ -123,6 +123,63 @@ def test_windows() -> None:
     assert (found.is_hybrid, found.sliding_layers, found.kv_layers) == (False, 18, 36)
 
 
+@pytest.mark.parametrize(
+    ("more", "sliding"),
+    [
+        ({"sliding_window": 4096}, 80),
+        ({"attention_chunk_size": 8192}, 80),
+        ({"sliding_window": 4096, "use_sliding_window": False}, None),
+        ({"sliding_window": None}, None),
+    ],
+)
+def test_windows_of_layers_that_are_not_listed(more: dict[str, Any], sliding: int | None) -> None:
+    """Where only the window is known, it may be every layer's."""
+    assert model_facts({**LLAMA, **more}, "config.json").sliding_layers == sliding
+
+
+def test_experts() -> None:
+    """A model with experts has a size of one, be it by the name that dense models use."""
+    dense = model_facts({**LLAMA, "intermediate_size": 28672}, "config.json")
+    assert (dense.mlp_size, dense.expert_size) == (28672, None)
+    several = {**LLAMA, "intermediate_size": 2880, "num_local_experts": 128}
+    assert model_facts(several, "config.json").expert_size == 2880
+    named = {**several, "moe_intermediate_size": 1536}
+    assert model_facts(named, "config.json").expert_size == 1536
+
+
+@pytest.mark.parametrize(
+    ("more", "lengths"),
+    [
+        ({"rope_scaling": None}, (131072, None)),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, (262144, None)),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 8.0}, "model_type": "gemma3_text"},
+            (1048576, 131072),
+        ),
+        (
+            {
+                "rope_scaling": {
+                    "rope_type": "yarn",
+                    "factor": 8.0,
+                    "original_max_position_embeddings": 32768,
+                }
+            },
+            (131072, 262144),
+        ),
+        (
+            {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096},
+            (131072, 4096),
+        ),
+    ],
+)
+def test_engines_derive_lengths_differently(
+    more: dict[str, Any], lengths: tuple[int, int | None]
+) -> None:
+    """What scaling of positions adds is not the same in SGLang and vLLM."""
+    found = model_facts({**LLAMA, **more}, "config.json")
+    assert (found.context_length, found.vllm_length) == lengths
+
+
 def test_a_model_with_pictures() -> None:
     """The language model's sizes are in a part of the file."""
     found = model_facts(

@@ -75,6 +75,11 @@ def test_precedence(folder: Path) -> None:
     assert (found := facts(ModelUse(name=NAME, facts="qwen.json"), cache)).layers == 3
     assert found.heads == 2
 
+    both = ModelFacts(weight_bytes=9_440_000_000, config="qwen.json")
+    found = facts(ModelUse(name=NAME, facts=both), cache)
+    assert (found.weight_bytes, found.layers, found.heads) == (9_440_000_000, 3, 2)
+    assert found.source("weight_bytes") == "the stack"
+
     given = ModelUse(name=NAME, facts=ModelFacts(layers=4))
     assert (found := facts(given, cache)).layers == 4
     assert found.source("layers") == "the stack"

@@ -1,7 +1,5 @@
 """What is shipped of models, and which of several figures is taken."""
 
-import re
-
 import attrs
 import pytest
 from hypothesis import given
@@ -79,10 +77,46 @@ def test_names_tell(name: str, quantization: str | None, is_hybrid: bool, is_gat
     assert found.weight_bytes is None
 
 
-def test_families_are_patterns() -> None:
-    """Each family's pattern is one."""
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [
+        (
+            "nvidia/Qwen3-Next-80B-A3B-Instruct-NVFP4",
+            ("Qwen3NextForCausalLM", "modelopt_fp4", None),
+        ),
+        ("unsloth/gpt-oss-120b-MXFP4", (None, "mxfp4", None)),
+        ("someone/DeepSeek-R1-W4AFP8", (None, "w4afp8", None)),
+        ("nvidia/DeepSeek-R1-FP4", (None, "modelopt_fp4", None)),
+        ("deepseek-ai/DeepSeek-V3.1", (None, "fp8", 128)),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", (None, None, None)),
+        ("moonshotai/Kimi-K2-Instruct-0905", (None, "fp8", 128)),
+        ("moonshotai/Kimi-K2-Thinking", (None, None, None)),
+        ("MiniMaxAI/MiniMax-M2", (None, "fp8", 128)),
+        ("Qwen/Qwen3-14B-FP8", (None, "fp8", 128)),
+        ("Qwen/Qwen3-14B", (None, None, None)),
+        ("RedHatAI/Qwen3-14B-FP8-dynamic", (None, "fp8", None)),
+        ("someone/Qwen3-Next-80B-A3B-EAGLE3", (None, None, None)),
+    ],
+)
+def test_families_tell(name: str, figures: tuple[str | None, str | None, int | None]) -> None:
+    """A family is whoever's copy it is; blocks of FP8 are those of the makers' own weights."""
+    found = model(name)
+    assert (found.architecture, found.quantization, found.block_size) == figures
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["unsloth/Qwen3-Next-80B-A3B-Thinking", "LiquidAI/LFM2-8B-A1B", "inclusionAI/Ring-2.5-1T"],
+)
+def test_a_family_of_hybrids(name: str) -> None:
+    """Models whose layers keep a state are known by their names."""
+    assert model(name).is_hybrid
+
+
+def test_families_have_figures() -> None:
+    """What is shipped of a family is figures of a model."""
     for family in read("models")["families"]:
-        assert re.compile(family["pattern"])
+        assert ModelFacts(**family["figures"])
 
 
 @given(first=figures, second=figures)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rule_samples import COMMIT, codes, image, kernels, sample
+from rule_samples import COMMIT, Mounted, codes, image, kernels, sample
 
 from components import SpeculativeDecoding
 
@@ -88,6 +88,7 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
         "source": f"{DOCS}/basic_usage/deepseek_v3.html",
         "model": "deepseek-ai/DeepSeek-V3-0324",
         "gpu": "H200:8",
+        "kernels": kernels(),
         "speculative": SpeculativeDecoding.mtp(),
         "flags": {"trust_remote_code": True},
     },
@@ -95,6 +96,7 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
         "source": "https://huggingface.co/lmsys/DeepSeek-V3-NextN",
         "model": "deepseek-ai/DeepSeek-V3",
         "gpu": "H200:8",
+        "kernels": kernels(),
         "speculative": drafts("EAGLE", "lmsys/DeepSeek-V3-NextN", 2, 4, 4),
         "flags": {"trust_remote_code": True},
     },
@@ -104,6 +106,7 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
         "model": "deepseek-ai/DeepSeek-V3.2-Exp",
         "gpu": "H200:8",
         "version": "0.5.21",
+        "kernels": kernels(),
         "flags": {"dp_size": 8, "enable_dp_attention": True},
     },
     "Kimi-K2.5": {
@@ -229,6 +232,20 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
             "cuda_graph_max_bs_decode": 20,
         },
     },
+    "Weights in a folder of the author's own": {
+        "source": "composed: --download-dir is where SGLang keeps the Hub's files",
+        "model": "Qwen/Qwen3-32B",
+        "gpu": "H100!:2",
+        "weights": None,
+        "parts": [Mounted("huggingface-models", "/models")],
+        "flags": {"download_dir": "/models"},
+    },
+    "SGLang's own prefix for its variables": {
+        "source": "composed: SGLang takes SGL_... for SGLANG_... in all releases",
+        "model": "Qwen/Qwen3-8B-FP8",
+        "gpu": "H100!:2",
+        "kernels": kernels(mount_path="/kernels", env={"SGL_DG_CACHE_DIR": "/kernels"}),
+    },
     "Gemma 3 with pictures": {
         "source": "composed: a model with pictures and a bounded context",
         "model": "google/gemma-3-27b-it",
@@ -246,6 +263,36 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
         "model": "casperhansen/llama-3.3-70b-instruct-awq",
         "gpu": "A100-80GB",
         "flags": {"quantization": "awq_marlin"},
+    },
+    "four copies, each with a quarter of the requests": {
+        "source": f"composed: data parallelism, {DOCS}/advanced_features/server_arguments.html",
+        "model": "Qwen/Qwen3-8B",
+        "gpu": "H100!:4",
+        "routing": {"target_inputs": 100},
+        "flags": {
+            "tp_size": 1,
+            "dp_size": 4,
+            "max_running_requests": 32,
+            "cuda_graph_max_bs_decode": 32,
+        },
+    },
+    "experts spread by DeepEP": {
+        "source": "composed: expert parallelism, "
+        "https://docs.sglang.io/advanced_features/expert_parallelism.html",
+        "model": "Qwen/Qwen3-235B-A22B-FP8",
+        "gpu": "H200:8",
+        "kernels": kernels(),
+        "flags": {"moe_a2a_backend": "deepep"},
+    },
+    "two minutes to start, all of which a warm-up may take": {
+        "source": "https://modal.com/docs/guide/model-weights; 9.4 GB at 1 to 2 GB/s, and a minute",
+        "model": "Qwen/Qwen3-8B-FP8",
+        "kernels": kernels(),
+        "startup_timeout": 120,
+    },
+    "containers in Japan, proxies at the west coast": {
+        "source": "https://modal.com/docs/guide/region-selection",
+        "routing": {"region": "jp", "proxy_regions": ["us-west"]},
     },
     "Nemotron 3 Nano": {
         "source": "composed: a hybrid model with its family's parsers",

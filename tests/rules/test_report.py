@@ -145,7 +145,7 @@ def test_a_stack_says_what_it_accepts() -> None:
         "test",
         services=[sample()],
         strict=True,
-        accept={"INF103": "nobody calls at night"},
+        accept={"INF096": "its makers leave tags alone", "INF103": "nobody calls at night"},
         rules=[metrics],
     )
     found = check(
@@ -155,7 +155,7 @@ def test_a_stack_says_what_it_accepts() -> None:
         is_strict=stack.strict,
     )
     assert [each.code for each in found.findings] == ["ACME002"]
-    assert [each.finding.code for each in found.accepted] == ["INF103"]
+    assert [each.finding.code for each in found.accepted] == ["INF096", "INF103"]
 
 
 def test_an_acceptance_needs_a_reason() -> None:

@@ -24,7 +24,7 @@ def test_the_page_has_every_rule() -> None:
         for line in (ROOT / "docs" / "rules.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("### ")
     ]
-    assert headings == ["INF001", *(rule.code for rule in RULES)]
+    assert sorted(headings) == ["INF001", *(rule.code for rule in RULES)]  # by topic on the page
 
 
 def test_every_rule_has_its_example() -> None:

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b-dev",
     tags={
-        "infra-manifest": "a5d6bf26b188ea74076c44ac7f8b6fcb4a9739b2",
+        "infra-manifest": "c6206c263ea5947531030611b03e40520f432bb3",
         "infra-stack": "dev",
     },
 )

@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "qwen3-8b",
     tags={
-        "infra-manifest": "9407c4ae5eac39e35b967a1a6a2b8b5fb355162c",
+        "infra-manifest": "4a50799fe28351691f02011ac86c6ed0bd106be6",
         "infra-stack": "prod",
     },
 )

@@ -26,7 +26,7 @@ import modal.experimental
 app = modal.App(
     "example-nemotron-inference",
     tags={
-        "infra-manifest": "da41b65fbb2e1b91ecd5e86d02f0b2c3ecdddb8c",
+        "infra-manifest": "eae0d083240bdc3ef7e769e38c43e626b83dc5a9",
         "infra-stack": "seed-000",
     },
 )
@@ -56,7 +56,6 @@ NEMOTRON_COMMAND = [
     *("--port", "8000"),
     # one part of every tensor on each GPU
     *("--tp-size", "4"),
-    # graphs only for batch sizes that are likely: twice target_inputs
     *("--cuda-graph-max-bs", "32"),
     "--enable-metrics",
     *("--decode-log-interval", "10"),

@@ -29,6 +29,7 @@ server = InferenceService(
         region="us", proxy_regions=["us-west"], target_inputs=16, exit_grace_period=15
     ),
     engine=SGLang(
+        cuda_graph_max_bs=32,
         enable_metrics=True,
         decode_log_interval=10,
         trust_remote_code=True,

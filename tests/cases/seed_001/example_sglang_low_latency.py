@@ -27,7 +27,7 @@ import modal.experimental
 app = modal.App(
     "example-sglang-low-latency",
     tags={
-        "infra-manifest": "b36002d1d42eb6a8b8b3a579189dbf85227c009f",
+        "infra-manifest": "0d605b3ca75f9da1a484b7b1c1d98ce4ed9a429a",
         "infra-stack": "seed-001",
     },
 )
@@ -65,7 +65,6 @@ QWEN3_8B_COMMAND = [
     *("--port", "8000"),
     # one part of every tensor on each GPU
     *("--tp-size", "2"),
-    # graphs only for batch sizes that are likely: twice target_inputs
     *("--cuda-graph-max-bs", "20"),
     "--enable-metrics",
     *("--decode-log-interval", "250"),

@@ -34,6 +34,7 @@ server = InferenceService(
     routing=RoutingPolicy(region="us-east", target_inputs=10, exit_grace_period=5),
     engine=SGLang(
         launch=["python", "-m", "sglang.launch_server"],
+        cuda_graph_max_bs=20,
         enable_metrics=True,
         decode_log_interval=250,
         mem_fraction_static=0.8,

@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-server-door",
     tags={
-        "infra-manifest": "0d3c0753c863ba2d222436d3bd56edc8388ef3e7",
+        "infra-manifest": "2c9c640cb0aa1f6ca369d977edd8637995c79f36",
         "infra-stack": "server-door",
     },
 )

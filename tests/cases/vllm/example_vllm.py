@@ -26,7 +26,7 @@ import modal
 app = modal.App(
     "example-vllm",
     tags={
-        "infra-manifest": "2c7810a179e61a03791bf8539913ecc49177bc3f",
+        "infra-manifest": "f4970810d6e71b496ca7ca7f3735d2664f5776fd",
         "infra-stack": "vllm",
     },
 )
@@ -105,6 +105,22 @@ image = image.run_function(
                 "hf",
                 "download",
                 "Qwen/Qwen3-8B-FP8",
+                "--revision",
+                "220b46e3b2180893580a4454f21f22d3ebb187d3",
+            ),
+        ],
+    ),
+    volumes=QWEN3_8B_VOLUMES,
+)
+# download the weights into the Volume before the first container needs them
+image = image.run_function(
+    run_build_command,
+    args=(
+        [
+            *(
+                "hf",
+                "download",
+                "Tengyunw/qwen3_8b_eagle3",
                 "--revision",
                 "220b46e3b2180893580a4454f21f22d3ebb187d3",
             ),

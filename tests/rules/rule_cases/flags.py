@@ -1,8 +1,8 @@
 """Cases of rules: flags that a release does not take."""
 
-from rule_samples import Case, image
+from rule_samples import Case, image, vllm_image
 
-from components import ImageSpec
+from components import VLLM, ImageSpec, KernelCache, SGLang
 
 PIP = ImageSpec.debian_slim(python_version="3.12").uv_pip_install("sglang==0.5.23")
 
@@ -12,6 +12,28 @@ CASES = [
         bad={"flags": {"enable_flashinfer_autotune": True}},
         good={"flags": {"disable_flashinfer_autotune": True}},
         elsewhere="0.5.6.post2",
+    ),
+    Case(
+        code="INF010",
+        bad={"flags": {"speculative_ngram_branch_length": 4}},
+        good={"flags": {"speculative_ngram_max_trie_depth": 4}},
+        elsewhere="0.5.9",
+    ),
+    Case(
+        code="INF010",
+        bad={"engine": SGLang(launch=["/usr/local/bin/sglang", "serve"], nonsense=3)},
+        good={"engine": SGLang(launch=["/usr/local/bin/sglang", "serve"])},
+    ),
+    Case(
+        code="INF010",
+        bad={
+            "image": image("0.5.18").run_commands("pip install 'sglang[all]==0.5.23'"),
+            "flags": {"disable_piecewise_cuda_graph": True},
+        },
+        good={
+            "image": image("0.5.11").run_commands("pip install 'sglang[all]==0.5.23'"),
+            "flags": {"cuda_graph_backend_prefill": "disabled"},
+        },
     ),
     Case(code="INF010", bad={"flags": {"enable_metrics": "yes"}}),
     Case(code="INF010", bad={"flags": {"enable_metrics": ""}}),
@@ -46,11 +68,32 @@ CASES = [
         good={"version": "0.5.11"},
         elsewhere="0.5.20",
     ),
+    Case(
+        code="INF015",
+        bad={"version": "0.5.11", "flags": {"piecewise_cuda_graph_max_tokens=100": True}},
+        good={"version": "0.5.11", "engine": SGLang()},
+        elsewhere="0.5.20",
+    ),
     Case(code="INF016", bad={"version": "0.5.99"}, elsewhere="0.5.23"),
+    Case(
+        code="INF016",
+        bad={"image": image("0.5.11").uv_pip_install("sglang>=0.5.20")},
+        good={"image": image("0.5.23").uv_pip_install("sglang>=0.5.20")},
+    ),
     Case(
         code="INF016",
         bad={"image": image().run_commands("true").from_registry("my/engine:7")},
         good={"image": PIP},
+    ),
+    Case(
+        code="INF018",
+        bad={"image": vllm_image()},
+        good={"image": vllm_image().uv_pip_install("sglang==0.5.23")},
+    ),
+    Case(
+        code="INF018",
+        bad={"engine": VLLM(), "kernels": KernelCache("vllm-cache"), "image": image()},
+        good={"engine": VLLM(), "image": vllm_image()},
     ),
     Case(
         code="INF017",

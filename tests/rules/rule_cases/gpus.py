@@ -1,8 +1,12 @@
 """Cases of rules: GPUs that can't run what is asked of them."""
 
-from rule_samples import FP8, NVFP4, Case, image, kernels
+from rule_samples import FP8, NVFP4, Case, image
 
-EXPERTS = "Qwen/Qwen3-235B-A22B-FP8"
+from components import ImageSpec
+
+CUDA_12 = ImageSpec.from_registry(
+    "nvidia/cuda:12.8.0-devel-ubuntu22.04", add_python="3.12"
+).uv_pip_install("sglang==0.5.11")
 
 CASES = [
     Case(code="INF060", bad={"gpu": "H1000:2"}, good={"gpu": "h100:2"}),
@@ -31,6 +35,24 @@ CASES = [
         code="INF062",
         bad={"model": FP8, "gpu": ["L40S:2", "A100-80GB:2"]},
         good={"model": FP8, "gpu": ["L40S:2", "L4:2"]},
+    ),
+    Case(
+        code="INF062",
+        bad={"model": NVFP4, "gpu": "T4:2"},
+        good={"model": NVFP4, "gpu": "B200:2"},
+    ),
+    Case(
+        code="INF062",
+        bad={
+            "version": "0.5.21",
+            "model": "RedHatAI/Qwen3-32B-NVFP4",
+            "flags": {"quantization": "compressed-tensors"},
+        },
+        good={
+            "version": "0.5.21",
+            "model": "RedHatAI/Qwen3-32B-NVFP4A16",
+            "flags": {"quantization": "compressed-tensors"},
+        },
     ),
     Case(
         code="INF063",
@@ -71,26 +93,26 @@ CASES = [
             "environment": {"SGLANG_ENABLE_JIT_DEEPGEMM": "0"},
         },
     ),
-    Case(code="INF064", bad={"flags": {"ep_size": 4}}, good={"flags": {"ep_size": 2}}),
     Case(
         code="INF065",
         bad={"gpu": "B200+:2", "image": image(suffix="-cu129")},
         good={"gpu": "B200+:2", "image": image(suffix="-cu131")},
     ),
     Case(
+        code="INF065",
+        bad={"version": "0.5.9", "gpu": "B200+:2"},
+        good={"version": "0.5.9", "gpu": "B200:2"},
+        elsewhere="0.5.11",
+    ),
+    Case(
+        code="INF065",
+        bad={"gpu": "B300:2", "image": CUDA_12},
+        good={"gpu": "B200:2", "image": CUDA_12},
+    ),
+    Case(
         code="INF066",
         bad={"gpu": "H100:2", "flags": {"max_total_tokens": 100000}},
         good={"gpu": "H100!:2", "flags": {"max_total_tokens": 100000}},
-    ),
-    Case(
-        code="INF067",
-        bad={"model": EXPERTS, "gpu": "H200:8", "kernels": kernels()},
-        good={"model": EXPERTS, "gpu": "H200:4", "kernels": kernels()},
-    ),
-    Case(
-        code="INF067",
-        bad={"model": EXPERTS, "gpu": "H200:8", "kernels": kernels(), "flags": {"ep_size": 1}},
-        good={"model": EXPERTS, "gpu": "H200:8", "kernels": kernels(), "flags": {"ep_size": 8}},
     ),
     Case(
         code="INF068",
@@ -104,5 +126,16 @@ CASES = [
             "gpu": "H200:8",
             "flags": {"dp_size": 4, "enable_dp_attention": True},
         },
+    ),
+    Case(
+        code="INF068",
+        bad={"gpu": "H100!:4", "flags": {"attn_dp_size": 3}},
+        good={"gpu": "H100!:4", "flags": {"attn_dp_size": 2}},
+        elsewhere="0.5.21",
+    ),
+    Case(
+        code="INF069",
+        bad={"gpu": "H100!:4", "flags": {"nnodes": 3}},
+        good={"gpu": "H100!:4", "flags": {"nnodes": 1}},
     ),
 ]

@@ -2,12 +2,25 @@
 
 from rule_samples import FP8, Case
 
-HALF = {"mem_fraction_static": 0.5, "quantization": "gguf"}
+from components import VLLM
+
+HALF = {"mem_fraction_static": 0.5, "quantization": "gguf", "context_length": 4096}
 CASES = [
     Case(
         code="INF070",
         bad={"flags": {"mem_fraction_static": 0.95, "chunked_prefill_size": 16384}},
         good={"flags": {"mem_fraction_static": 0.8, "chunked_prefill_size": 16384}},
+    ),
+    Case(
+        code="INF070",
+        bad={"gpu": "B200:2", "flags": {"mem_fraction_static": 0.96}},
+        good={"gpu": "B200:2", "flags": {"mem_fraction_static": 0.9}},
+    ),
+    Case(
+        code="INF070",
+        bad={"gpu": "L4", "flags": {"mem_fraction_static": 0.93}},
+        good={"gpu": "L4", "flags": {"mem_fraction_static": 0.8}},
+        elsewhere="0.5.19",
     ),
     Case(
         code="INF071",
@@ -21,6 +34,15 @@ CASES = [
             good={"model": FP8, "gpu": "T4", "flags": {**HALF, flag: enough}},
         )
         for flag, few, enough in (("cpu_offload_gb", 1, 2), ("offload_group_size", -1, 4))
+    ),
+    Case(
+        code="INF071",
+        bad={
+            "model": FP8,
+            "gpu": ["L4", "T4"],
+            "engine": VLLM(gpu_memory_utilization=0.55, max_model_len=8192),
+        },
+        good={"model": FP8, "gpu": ["L4", "L40S"], "engine": VLLM(max_model_len=8192)},
     ),
     Case(
         code="INF072",
@@ -43,5 +65,44 @@ CASES = [
             ({"max_running_requests": -4}, {"max_running_requests": 40}),
             ({"context_length": -1}, {"context_length": 4096}),
         )
+    ),
+    Case(
+        code="INF073",
+        bad={"flags": {"swa_full_tokens_ratio": 1.5}},
+        good={"flags": {"swa_full_tokens_ratio": 1}},
+        elsewhere="0.5.6.post2",
+    ),
+    Case(
+        code="INF074",
+        bad={"model": FP8, "gpu": "L40S", "flags": {"context_length": 200000}},
+        good={"model": FP8, "gpu": "L40S", "flags": {"context_length": 40960}},
+    ),
+    Case(
+        code="INF074",
+        bad={"model": FP8, "gpu": "L40S", "engine": VLLM(max_model_len=200000)},
+        good={
+            "model": FP8,
+            "gpu": "L40S",
+            "engine": VLLM(max_model_len=200000),
+            "environment": {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"},
+        },
+    ),
+    Case(
+        code="INF075",
+        bad={"model": FP8, "gpu": "L4", "flags": {"mem_fraction_static": 0.5}},
+        good={
+            "model": FP8,
+            "gpu": "L4",
+            "flags": {"mem_fraction_static": 0.5, "context_length": 16384},
+        },
+    ),
+    Case(
+        code="INF075",
+        bad={"model": FP8, "gpu": "L4", "engine": VLLM(gpu_memory_utilization=0.6)},
+        good={
+            "model": FP8,
+            "gpu": "L4",
+            "engine": VLLM(gpu_memory_utilization=0.6, kv_cache_dtype="fp8"),
+        },
     ),
 ]

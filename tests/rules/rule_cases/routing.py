@@ -14,6 +14,16 @@ CASES = [
         bad={"routing": {"region": "eu-north", "proxy_regions": ["us-east"]}},
         good={"routing": {"region": "eu", "proxy_regions": ["eu-west"]}},
     ),
+    Case(
+        code="INF081",
+        bad={"routing": {"region": "jp", "proxy_regions": ["us-east"]}},
+        good={"routing": {"region": "jp", "proxy_regions": ["us-west"]}},
+    ),
+    Case(
+        code="INF081",
+        bad={"routing": {"region": ["us-east", "eu"], "proxy_regions": ["us-east"]}},
+        good={"routing": {"region": ["us-east", "mx"], "proxy_regions": ["us-east"]}},
+    ),
     Case(code="INF081", bad={"routing": {"region": None}}),
     Case(
         code="INF082",
@@ -37,12 +47,40 @@ CASES = [
         },
     ),
     Case(
+        code="INF083",
+        bad={
+            "gpu": "H100!:4",
+            "flags": {"tp_size": 1, "dp_size": 4, "max_running_requests": 2},
+        },
+        good={
+            "gpu": "H100!:4",
+            "flags": {"tp_size": 1, "dp_size": 4, "max_running_requests": 3},
+        },
+    ),
+    Case(
         code="INF084",
         bad={"flags": {"cuda_graph_max_bs_decode": 8}},
         good={"flags": {"cuda_graph_max_bs_decode": 10}},
         elsewhere="0.5.13.post1",
     ),
+    Case(
+        code="INF084",
+        bad={"flags": {"cuda_graph_bs_decode": [1, 2, 4]}},
+        good={"flags": {"cuda_graph_bs_decode": [1, 2, 4, 10]}},
+        elsewhere="0.5.13.post1",
+    ),
+    Case(
+        code="INF084",
+        bad={"flags": {"attn_dp_size": 2, "cuda_graph_max_bs_decode": 4}},
+        good={"flags": {"attn_dp_size": 2, "cuda_graph_max_bs_decode": 5}},
+        elsewhere="0.5.13.post1",
+    ),
     Case(code="INF085", bad={"max_containers": 1}, good={"max_containers": 2}),
+    Case(
+        code="INF085",
+        bad={"max_containers": 1, "routing": {"target_inputs": None}},
+        good={"routing": {"target_inputs": None}},
+    ),
     Case(
         code="INF086",
         bad={"routing": {"region": "eu-north", "proxy_regions": ["eu-west"]}},

@@ -1,14 +1,31 @@
 """Cases of rules: speculative decoding that SGLang refuses or rewrites."""
 
-from rule_samples import EAGLE3, Case, speculative
+from rule_samples import COMMIT, EAGLE3, Case, speculative
 
 from components import SpeculativeDecoding
+
+UNO = SpeculativeDecoding("UNO", num_draft_tokens=8)
 
 CASES = [
     Case(
         code="INF020",
         bad={"speculative": speculative(num_steps=5, eagle_topk=1, num_draft_tokens=5)},
         good={"speculative": speculative(num_steps=5, eagle_topk=1, num_draft_tokens=6)},
+    ),
+    Case(
+        code="INF020",
+        bad={
+            "version": "0.5.12.post1",
+            "flags": {
+                "speculative_algorithm": "eagle3",
+                "speculative_draft_model_path": "a/draft",
+                "speculative_draft_model_revision": COMMIT,
+                "speculative_num_steps": 5,
+                "speculative_eagle_topk": 1,
+                "speculative_num_draft_tokens": 5,
+            },
+        },
+        elsewhere="0.5.11",
     ),
     Case(
         code="INF021",
@@ -78,6 +95,42 @@ CASES = [
         good={"gpu": "H100!:4", "speculative": EAGLE3},
     ),
     Case(
+        code="INF023",
+        bad={
+            "gpu": "H100!:4",
+            "speculative": EAGLE3,
+            "flags": {"tp_size": 2, "pp_size": 2, "disaggregation_mode": "null"},
+        },
+        good={
+            "gpu": "H100!:4",
+            "speculative": speculative("EAGLE"),
+            "flags": {"tp_size": 2, "pp_size": 2, "disaggregation_mode": "prefill"},
+        },
+    ),
+    Case(
+        code="INF023",
+        bad={
+            "version": "0.5.20",
+            "gpu": "H100!:4",
+            "speculative": speculative("EAGLE"),
+            "flags": {"tp_size": 2, "pp_size": 2, "disaggregation_mode": "prefill"},
+        },
+        good={
+            "version": "0.5.21",
+            "gpu": "H100!:4",
+            "speculative": speculative("EAGLE"),
+            "flags": {"tp_size": 2, "pp_size": 2},
+            "environment": {"SGLANG_ENABLE_PP_SPEC": "1"},
+        },
+        elsewhere="0.5.21",
+    ),
+    Case(
+        code="INF023",
+        bad={"speculative": SpeculativeDecoding.ngram(), "flags": {"attn_dp_size": 2}},
+        good={"speculative": EAGLE3, "flags": {"attn_dp_size": 2}},
+        elsewhere="0.5.21",
+    ),
+    Case(
         code="INF024",
         bad={"speculative": SpeculativeDecoding("EAGLE3")},
         good={"speculative": SpeculativeDecoding.mtp()},
@@ -133,41 +186,73 @@ CASES = [
         elsewhere="0.5.13.post1",
     ),
     Case(
-        code="INF029",
-        bad={"speculative": SpeculativeDecoding("UNO"), "flags": {"uno_lora_path": "/lora"}},
+        code="INF028",
+        bad={
+            "speculative": EAGLE3,
+            "flags": {
+                "speculative_use_rejection_sampling": True,
+                "speculative_accept_threshold_acc": "0.9",
+            },
+        },
         good={
-            "speculative": SpeculativeDecoding("UNO"),
-            "flags": {"uno_lora_path": "/lora"},
+            "speculative": EAGLE3,
+            "flags": {
+                "speculative_use_rejection_sampling": True,
+                "speculative_accept_threshold_acc": "1.00",
+            },
+        },
+        elsewhere="0.5.13.post1",
+    ),
+    Case(
+        code="INF029",
+        bad={"speculative": UNO, "flags": {"uno_lora_path": "/lora"}},
+        good={"speculative": UNO, "flags": {"uno_lora_path": "/lora"}, "gpu": "H100!"},
+        elsewhere="0.5.11",
+    ),
+    Case(
+        code="INF029",
+        bad={"speculative": UNO, "flags": {"uno_lora_path": "/lora"}, "gpu": "B200"},
+        good={"speculative": UNO, "flags": {"uno_lora_path": "/lora"}, "gpu": "H200"},
+        elsewhere="0.5.11",
+    ),
+    Case(
+        code="INF029",
+        bad={
+            "speculative": UNO,
+            "flags": {"uno_lora_path": "/lora", "attention_backend": "flashinfer"},
             "gpu": "H100!",
+        },
+        good={
+            "speculative": UNO,
+            "flags": {"uno_lora_path": "/lora", "attention_backend": "fa3"},
+            "gpu": "A100-80GB",
         },
         elsewhere="0.5.11",
     ),
     Case(
-        code="INF030",
+        code="INF029",
         bad={
-            "version": "0.5.11",
-            "speculative": speculative(num_steps=3, eagle_topk=4, num_draft_tokens=8),
+            "speculative": UNO,
+            "flags": {"uno_lora_path": "/lora", "tp_size": 1, "pp_size": 2},
         },
-        good={"version": "0.5.11", "speculative": EAGLE3},
-        elsewhere="0.5.14",
-    ),
-    Case(
-        code="INF031",
-        bad={
-            "version": "0.5.11",
-            "speculative": EAGLE3,
-            "environment": {"SGLANG_ENABLE_SPEC_V2": "1"},
-        },
-        good={
-            "version": "0.5.11",
-            "speculative": EAGLE3,
-            "environment": {"SGLANG_ENABLE_SPEC_V2": "0"},
-        },
-        elsewhere="0.5.10.post1",
+        elsewhere="0.5.11",
     ),
     Case(
         code="INF032",
         bad={"speculative": EAGLE3, "routing": {"target_inputs": 40}},
         good={"speculative": EAGLE3, "routing": {"target_inputs": 16}},
+    ),
+    Case(
+        code="INF032",
+        bad={
+            "speculative": EAGLE3,
+            "flags": {"max_running_requests": 256},
+            "routing": {"target_inputs": None},
+        },
+        good={
+            "speculative": EAGLE3,
+            "flags": {"max_running_requests": 256},
+            "routing": {"target_inputs": None, "max_inputs": 32},
+        },
     ),
 ]

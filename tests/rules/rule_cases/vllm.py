@@ -211,7 +211,11 @@ CASES = [
     Case(
         code="INF071",
         bad={"engine": VLLM(gpu_memory_utilization=0.5), "model": FP8, "gpu": "T4"},
-        good={"engine": VLLM(gpu_memory_utilization=0.9), "model": FP8, "gpu": "T4"},
+        good={
+            "engine": VLLM(gpu_memory_utilization=0.9, max_model_len=8192),
+            "model": FP8,
+            "gpu": "T4",
+        },
     ),
     Case(
         code="INF072",
