@@ -19,6 +19,7 @@ PINNED = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)(?:\+\w+)?")
 SOURCE = r"(?:git\+|-e\s+|clone\s+)\S*{}(?:\.git)?(?:@v?([\w.]+))?"
 ASKED = r"(?<![\w./-]){}(?:\[[\w,-]+\])?\s*(==|>=|~=|@)\s*v?([^\s,;+\"']+)"
 UPGRADE = r"(?:--upgrade|-U)\s(?:.*\s)?{}(?![\w-])"
+INSTALLING = ("pip_install", "uv_pip_install", "run_commands", "dockerfile_commands")
 HOSTS = ("docker.io/", "index.docker.io/", "registry-1.docker.io/")
 
 
@@ -46,7 +47,7 @@ def engine_version(steps: Sequence[ImageStep], package: str) -> str | None:
     found = VERSION.match(tag) if package in name else None
     version = found[1] if found else None
     for step in steps:
-        for text in _installs(step):
+        for text in _installs(step) if step.method in INSTALLING else ():
             if package in text:
                 version = _installed(text, package, version)
     return version

@@ -17,7 +17,7 @@ from infra.resources import AppResources, ModelUse, Service
 PULLED = Path("models")  # to be committed: plans are then the same on every machine
 MAIN = "main"
 LARGEST = 64 * 2**20  # bytes; the index of a very large model has a few MB
-COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = r"[0-9a-f]{40}"
 INDEX = "model.safetensors.index.json"
 
 
@@ -171,7 +171,7 @@ def _cached(name: str, revision: str, cache_folder: Path) -> Path | None:
     commit = revision
     with suppress(OSError, ValueError):
         commit = (repository / "refs" / revision).read_text(encoding="ascii").strip()
-    if not COMMIT.fullmatch(commit):
+    if not re.fullmatch(COMMIT, commit):
         return None
     config = repository / "snapshots" / commit / "config.json"
     return config if config.is_file() else None

@@ -1,20 +1,17 @@
 """What is found wrong with a stack, and what of it the stack accepts."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import cleandoc
 from typing import Any, Literal, NamedTuple
 
-import attrs
-
-from infra import validators
 from infra.errors import InfraError
 from infra.resources import AppResources, Image, Service
 
 Severity = Literal["error", "warning", "info"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-SEVERITY = validators.one_of(SEVERITIES)
 
 
 class Fault(NamedTuple):
@@ -85,14 +82,22 @@ class Subject:
         self.image = image
         self.is_strict = is_strict
         self.stack = stack
-        self._views: dict[Any, Any] = {}
+        self.views = _Views(self)
 
     def view(self, make: Callable[["Subject"], Any]) -> Any:
         """The service as `make` shows it, made once for all rules."""
-        try:
-            return self._views[make]
-        except KeyError:
-            return self._views.setdefault(make, make(self))
+        return self.views[make]
+
+
+class _Views(dict[Callable[[Subject], Any], Any]):
+    """A subject as each function shows it, made when it is asked for."""
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()
+        self._subject = subject
+
+    def __missing__(self, make: Callable[[Subject], Any]) -> Any:
+        return self.setdefault(make, make(self._subject))
 
 
 Check = Callable[[Any], Iterable[Fault]]
@@ -105,16 +110,7 @@ def _paragraphs(check: Check) -> tuple[str, str]:
     return " ".join(first.split()), " ".join(rest.split())
 
 
-def _is_told(instance: Any, attribute: "attrs.Attribute[Any]", value: Check) -> None:
-    if not (value.__doc__ or "").strip():
-        raise ValueError(
-            "check: has no docstring; one that says what the rule is about, then why that matters, "
-            "is allowed; write it"
-        )
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Rule:
+class Rule(NamedTuple):
     """
     A rule; `rule` makes one of a function.
 
@@ -128,17 +124,12 @@ class Rule:
             that matters.
     """
 
-    code: str = attrs.field(
-        validator=validators.text(
-            validators.Form(r"[A-Z]+[0-9]+", "a name of capitals and then digits"),
-            example="ACME001",
-        )
-    )
-    severity: Severity = attrs.field(validator=SEVERITY)
-    strict: Severity = attrs.field(validator=SEVERITY)
-    source: str = attrs.field(validator=validators.text(example="our handbook"))
+    code: str
+    severity: Severity
+    strict: Severity
+    source: str
     view: Callable[[Subject], Any] | None
-    check: Check = attrs.field(validator=_is_told)
+    check: Check
 
     @property
     def topic(self) -> str:
@@ -156,33 +147,40 @@ class Rule:
         """Why that matters."""
         return _paragraphs(self.check)[1]
 
-    def findings(self, subject: Subject) -> Sequence[Finding]:
+    def findings(self, subjects: Iterable[Subject]) -> Iterator[tuple[Subject, Finding]]:
         """
-        What the function sees in a service.
+        What the function sees in each service.
 
         Raises:
             InfraError: It fails.
         """
-        try:
-            seen = subject if self.view is None else subject.view(self.view)
-            if seen is None or not (faults := tuple(self.check(seen))):
-                return ()  # as nearly always
-            for each in faults:
-                if not isinstance(each, Fault):
-                    raise TypeError(f"it yields {each!r:.60}")
-                if each.severity not in (None, *SEVERITIES):
-                    raise ValueError(f"its severity is {each.severity!r:.60}")
-            name, is_strict = subject.service.name, subject.is_strict
-            return [self.finding(each, name, is_strict=is_strict) for each in faults]
-        except Exception as error:
-            raise InfraError(
-                f"{self.code}: the rule fails on {subject.service.name} with "
-                f"{type(error).__name__}: {error}; a rule that yields Fault(what=..., fix=...) is "
-                "allowed; mend it or take it out"
-            ) from error
+        view, check = self.view, self.check  # this is run for each rule and service
+        for subject in subjects:
+            try:
+                seen = subject.views[view] if view else subject
+                faults = () if seen is None else tuple(check(seen))
+                for each in faults:
+                    name, is_strict = subject.service.name, subject.is_strict
+                    yield subject, self.finding(each, name, is_strict=is_strict)
+            except Exception as error:
+                raise InfraError(
+                    f"{self.code}: the rule fails on {subject.service.name} with "
+                    f"{type(error).__name__}: {error}; a rule that yields Fault(what=..., "
+                    "fix=...) is allowed; mend it or take it out"
+                ) from error
 
     def finding(self, fault: Fault, name: str, *, is_strict: bool) -> Finding:
-        """A fault of the service (or the stack) of that name, with all that its reader needs."""
+        """
+        A fault of the service (or the stack) of that name, with all that its reader needs.
+
+        Raises:
+            TypeError: It is no fault.
+            ValueError: Its severity is none.
+        """
+        if not isinstance(fault, Fault):
+            raise TypeError(f"it yields {fault!r:.60}")
+        if fault.severity not in (None, *SEVERITIES):
+            raise ValueError(f"its severity is {fault.severity!r:.60}")
         usual = self.strict if is_strict else self.severity
         return Finding(
             code=self.code,
@@ -203,17 +201,36 @@ def rule(
     strict: Severity | None = None,
     view: Callable[[Subject], Any] | None = None,
 ) -> Callable[[Check], Rule]:
-    """Make a rule of a function that is given a service and yields faults."""
+    """
+    Make a rule of a function that is given a service and yields faults.
+
+    Raises:
+        ValueError: The code, a severity or the source is none, or the function has no docstring.
+    """
+    strict = strict or severity
+    if not re.fullmatch("[A-Z]+[0-9]+", code):
+        raise ValueError(
+            f"code: {code!r} does not fit; a name of capitals and then digits is allowed; "
+            "write 'ACME001', for example"
+        )
+    for level in (severity, strict):
+        if level not in SEVERITIES:
+            raise ValueError(
+                f"severity: {level!r} is not known; {', '.join(SEVERITIES)} are allowed; "
+                "write 'warning', for example"
+            )
+    if not source:
+        raise ValueError(
+            "source: is empty; where it is known from is allowed; write 'our handbook', for example"
+        )
 
     def make(check: Check) -> Rule:
-        return Rule(
-            code=code,
-            severity=severity,
-            strict=strict or severity,
-            source=source,
-            view=view,
-            check=check,
-        )
+        if not (check.__doc__ or "").strip():
+            raise ValueError(
+                f"{code}: has no docstring; one that says what the rule is about, then why that "
+                "matters, is allowed; write it"
+            )
+        return Rule(code, severity, strict, source, view, check)
 
     return make
 
@@ -273,13 +290,11 @@ def check(
         if by_code.setdefault(each.code, each) is not each:
             raise InfraError(f"{each.code}: is the code of two rules; each has its own; rename one")
     known = subjects(apps, is_strict)
-    placed = [  # rule by rule: with a hundred services that takes a third less time
-        (place, finding)
-        for each in rules
-        for place, subject in enumerate(known)
-        for finding in each.findings(subject)
-    ]
-    found = [finding for _, finding in sorted(placed, key=lambda each: each[0])]
+    by_subject: dict[Subject, list[Finding]] = {subject: [] for subject in known}
+    for each in rules:  # rule by rule: with a hundred services that takes a third less time
+        for subject, finding in each.findings(known):
+            by_subject[subject].append(finding)
+    found = [finding for findings in by_subject.values() for finding in findings]
     hit = {finding.code for finding in found}
     left = [each for each in found if each.code not in accept]
     meant = {code.lower(): code for code in by_code}

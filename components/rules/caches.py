@@ -12,11 +12,11 @@ from infra.resources import Image, Mount
 from infra.rules import Fault, Rule, rule
 
 DEFAULTS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
-DEEP_GEMM = re.compile(r"deep[_-]?gemm", re.IGNORECASE)
-HUB = re.compile(r"hugging-?_?face|hf[_-]?(hub|cache|home)", re.IGNORECASE)
+HUB = ("huggingface", "hfhub", "hfcache", "hfhome")
 HUB_DEFAULT = "/root/.cache/huggingface"
-REMOVED = re.compile(r"\brm\s+(?:-\S+\s+)*-\S*[rR]\S*((?:\s+[^\s;&|]+)+)")
-HOME = re.compile(r"^(?:~|\$HOME|\$\{HOME\})(?=/)")
+# Compiled where a command of the image is looked at, which is seldom.
+REMOVED = r"\brm\s+(?:-\S+\s+)*-\S*[rR]\S*((?:\s+[^\s;&|]+)+)"
+HOME = r"^(?:~|\$HOME|\$\{HOME\})(?=/)"
 COMPILER = "sglang.compile_deep_gemm"
 
 # With which DeepGEMM multiplies matrices in FP8.
@@ -40,6 +40,12 @@ def is_inside(path: str, folder: str) -> bool:
     return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
+def sounds_like(mount: Mount, *names: str) -> bool:
+    """Whether a Volume's path or its own name has one of the names in it, hyphens aside."""
+    heard = f"{mount.path} {mount.volume.name}".lower().replace("-", "").replace("_", "")
+    return any(name in heard for name in names)
+
+
 def cache_folder(engine: SGLangEngine, cache: str) -> str:
     """Where this release keeps a cache of kernels, such as Triton's; empty: it has none."""
     if named := engine.env.get(caches.variable("sglang", cache)):
@@ -58,13 +64,13 @@ def meant_for(engine: SGLangEngine, mount: Mount) -> str | None:
     """Whose kernels a Volume is for, as its path, its name or a build says; None: it is not."""
     if cache := caches.places("sglang").get(mount.path):
         return cache
-    if DEEP_GEMM.search(mount.path) or DEEP_GEMM.search(mount.volume.name):
+    if sounds_like(mount, "deepgemm"):
         return "DeepGEMM"
     if not compiles(engine) or mount is holding(engine, engine.hub[0]):
         return None
     named = (*engine.env.values(), *engine.argv())
     is_named = any(is_inside(value, mount.path) for value in named)
-    return None if is_named or HUB.search(mount.path + mount.volume.name) else "DeepGEMM"
+    return None if is_named or sounds_like(mount, *HUB) else "DeepGEMM"
 
 
 def compiles(engine: Engine) -> bool:
@@ -127,7 +133,7 @@ def weights_elsewhere(engine: Engine) -> Iterator[Fault]:
     if holding(engine, folder):
         return
     for mount in engine.service.mounts:
-        if HUB.search(mount.path) or HUB.search(mount.volume.name):
+        if sounds_like(mount, *HUB):
             yield Fault(
                 field="weights",
                 what=f"the Volume {mount.volume.name} is at {mount.path}, and the Hub's files are "
@@ -153,7 +159,7 @@ def weights_not_kept(engine: Engine) -> Iterator[Fault]:
     """
     path = engine.path
     folder, _ = engine.hub
-    volumes = [each for each in engine.service.mounts if HUB.search(each.path + each.volume.name)]
+    volumes = [each for each in engine.service.mounts if sounds_like(each, *HUB)]
     is_elsewhere = path.startswith(("/", "s3://", "gs://", "./"))
     if not is_elsewhere and not holding(engine, folder) and not volumes:
         yield Fault(
@@ -198,9 +204,9 @@ def cleared(image: Image) -> Iterator[str]:
     for step in image.steps:
         if step.method in ("run_commands", "dockerfile_commands"):
             for word in step.args:
-                for found in REMOVED.finditer(word) if isinstance(word, str) else ():
+                for found in re.finditer(REMOVED, word) if isinstance(word, str) else ():
                     for path in found[1].split():
-                        yield HOME.sub("/root", path.strip("\"'")).removesuffix("/*")
+                        yield re.sub(HOME, "/root", path.strip("\"'")).removesuffix("/*")
 
 
 @rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=SGLangEngine.of)
@@ -263,9 +269,7 @@ def kernels_not_kept(engine: SGLangEngine) -> Iterator[Fault]:
     DeepGEMM compiles when it meets a shape first: 10 to 20 minutes for all of them, in each new
     container, unless a Volume keeps them.
     """
-    is_meant = any(
-        DEEP_GEMM.search(mount.path + mount.volume.name) for mount in engine.service.mounts
-    )
+    is_meant = any(sounds_like(mount, "deepgemm") for mount in engine.service.mounts)
     if is_meant or not uses_deep_gemm(engine) or compiles(engine):
         return
     if not holding(engine, deep_gemm_folder(engine)):

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from typing import ClassVar, Self
 
 from components.image import engine_version
 from infra.facts.flags import CATALOGUES, Parsed, Release, ordered, release
 from infra.facts.gpus import Gpu, gpu
 from infra.facts.models import ModelFacts, model_of
+from infra.lazy import lazy
 from infra.resources import Image, Service
 from infra.rules import Subject
 
@@ -87,29 +88,30 @@ class Engine:
         if cls is not Engine:
             found = subject.view(Engine.of)
             return found if isinstance(found, cls) else None
-        kinds = {kind.package: kind for kind in cls.__subclasses__()}
         for word in subject.service.entrypoint:
             command = word.rpartition("/")[2] if word[:1] == "/" else word
-            if kind := kinds.get(command.partition(".")[0]):
-                return kind(subject.service, subject.image, is_strict=subject.is_strict)
+            package = command.partition(".")[0]
+            for kind in cls.__subclasses__():
+                if kind.package == package:
+                    return kind(subject.service, subject.image, is_strict=subject.is_strict)
         return None
 
-    @cached_property
+    @lazy
     def env(self) -> Mapping[str, str]:
         """The environment of a container."""
         return variables(self.image)
 
-    @cached_property
+    @lazy
     def asked(self) -> str | None:
         """The version that the image names, or None."""
         return engine_version(self.image.steps, self.package)
 
-    @cached_property
+    @lazy
     def release(self) -> Release:
         """The release whose flags and rules hold."""
         return release(self.package, self.asked)
 
-    @cached_property
+    @lazy
     def parsed(self) -> Parsed:
         """The command line; of an engine without a catalogue, as it is written."""
         if self.package in CATALOGUES:
@@ -135,18 +137,22 @@ class Engine:
         """Whether the release is that one or a newer one."""
         return self._numbers >= ordered(version)[0]
 
-    @cached_property
+    @lazy
     def _numbers(self) -> tuple[int, ...]:
         return ordered(self.release.version)[0]
 
+    @lazy
+    def _words(self) -> Mapping[str, str]:
+        """By flag, the word behind it; rules ask for them a hundred times."""
+        return {flag: word for flag, word in self.parsed.values.items() if isinstance(word, str)}
+
     def text(self, flag: str) -> str | None:
         """The word behind a flag, or None."""
-        found = self.parsed.values.get(flag)
-        return found if isinstance(found, str) else None
+        return self._words.get(flag)
 
     def number(self, flag: str) -> int | None:
         """The number behind a flag; None: there is none, or one beyond all sense."""
-        word = self.text(flag)
+        word = self._words.get(flag)
         found = None if word is None else whole(word)
         return found if found is not None and abs(found) <= LARGEST else None
 
@@ -172,33 +178,33 @@ class Engine:
         is_known = self.package in CATALOGUES
         return f"{self.title} {self.asked or (self.release.version if is_known else '')}".strip()
 
-    @cached_property
+    @lazy
     def gpu(self) -> Gpu | None:
         """The type that is asked for first, if Modal has it."""
         return gpu(gpu_request(self.service.gpu[0])[0])
 
-    @cached_property
+    @lazy
     def gpus(self) -> tuple[Gpu, ...]:
         """The types that the service may get, as far as Modal has them."""
         names = (gpu_request(request)[0] for request in self.service.gpu)
         return tuple(found for name in dict.fromkeys(names) if (found := gpu(name)))
 
-    @cached_property
+    @lazy
     def sm(self) -> int:
         """Its compute capability; 0: not known."""
         return self.gpu.sm if self.gpu else 0
 
-    @cached_property
+    @lazy
     def gpu_count(self) -> int:
         """GPUs per container."""
         return gpu_request(self.service.gpu[0])[1]
 
-    @cached_property
+    @lazy
     def model(self) -> ModelFacts:
         """What is known of the model."""
         return model_of(self.path, self.service.models)
 
-    @cached_property
+    @lazy
     def path(self) -> str:
         """The model's repository or folder."""
         return self.service.model
@@ -224,7 +230,7 @@ class Engine:
         """How tokens are guessed, or None."""
         return None
 
-    @cached_property
+    @lazy
     def tp(self) -> int:
         """GPUs that share each tensor; all of them where the engine has no flag for it."""
         return self.count(self.tp_flag) or 1 if self.tp_flag else self.gpu_count
@@ -239,7 +245,7 @@ class Engine:
         """Copies of the model beside each other, each on GPUs of its own."""
         return 1
 
-    @cached_property
+    @lazy
     def quantization(self) -> str | None:
         """How the weights are quantised."""
         return self.text("--quantization") or self.model.quantization
@@ -274,7 +280,7 @@ class Engine:
         """The part of a GPU's memory for weights and KV cache; None: not known."""
         return None
 
-    @cached_property
+    @lazy
     def hub(self) -> tuple[str, str | None]:
         """The folder of the Hub's files, and what moves it there; None: the default."""
         if found := self.text("--download-dir"):

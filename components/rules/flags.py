@@ -141,9 +141,12 @@ def flag_that_goes(engine: Engine) -> Iterator[Fault]:
     An update of the image alone would then stop the service from starting. Flags that infra itself
     derives follow the image.
     """
+    staying = release(engine.package, versions(engine.package)[-1]).names()
     for argument in engine.service.arguments:
+        if argument.flag in staying or argument.follows:
+            continue  # as nearly all of them
         flag = argument.flag.partition("=")[0]
-        if not argument.follows and (gone := _drops(flag, engine.release)):
+        if gone := _drops(flag, engine.release):
             first, how = gone
             instead = _instead(flag, release(engine.package, first))
             yield Fault(

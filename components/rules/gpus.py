@@ -12,7 +12,7 @@ from infra.rules import Fault, Rule, Subject, rule
 MODAL = "https://modal.com/docs/guide/gpu"
 LOADER = "get_min_capability of each method in SGLang 0.5.11 and 0.5.23"
 # The CUDA that an image's tag names: -cu129, nvidia/cuda:12.8.0, -cuda12.8-.
-CUDA = re.compile(r"(?:-cu|cuda[:-]?)(\d{2})\.?(\d)")
+CUDA = r"(?:-cu|cuda[:-]?)(\d{2})\.?(\d)"
 
 # The least compute capability of each quantisation, and why.
 LEAST = {
@@ -195,7 +195,7 @@ def gpu_may_differ(subject: Subject) -> Iterator[Fault]:
 
 def _cuda(subject: Subject) -> tuple[int, int] | None:
     """The CUDA that the image's tag names, or that of SGLang's release; None: not known."""
-    if found := CUDA.search(base_tag(subject.image) or ""):
+    if found := re.search(CUDA, base_tag(subject.image) or ""):
         return int(found[1]), int(found[2])
     engine = subject.view(SGLangEngine.of)
     # torch and CUDA's Python packages of these wheels

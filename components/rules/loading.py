@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Self
 
 from components.rules.caches import COMPILER, deep_gemm_folder, holding, uses_deep_gemm
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.models import model_of
+from infra.lazy import lazy
 from infra.rules import Subject
 
 Seconds = tuple[float, float]  # (fast, slow)
@@ -54,7 +54,7 @@ class Loading:
         """Seconds that a start may take."""
         return self.engine.service.startup_timeout or UNSET
 
-    @cached_property
+    @lazy
     def is_kept(self) -> bool:
         """Whether the weights are in a Volume."""
         path = self.engine.path
@@ -62,7 +62,7 @@ class Loading:
             holding(self.engine, path if path.startswith("/") else self.engine.hub[0]) is not None
         )
 
-    @cached_property
+    @lazy
     def _sizes(self) -> dict[str, int | None]:
         """Bytes of the model's weights, and of the draft's if it is another model."""
         engine, draft = self.engine, self.engine.draft_model
@@ -71,14 +71,14 @@ class Loading:
             sizes[draft] = model_of(draft, engine.service.models).weight_bytes
         return sizes
 
-    @cached_property
+    @lazy
     def weight_bytes(self) -> int | None:
         """Bytes of the model's weights and, as far as they are known, of the draft's."""
         if self._sizes[self.engine.path] is None:
             return None
         return sum(each or 0 for each in self._sizes.values())
 
-    @cached_property
+    @lazy
     def seconds(self) -> Seconds | None:
         """
         What reading the weights takes.
@@ -91,7 +91,7 @@ class Loading:
             return None
         return transfer(size, VOLUME if self.is_kept else HUB)
 
-    @cached_property
+    @lazy
     def downloads(self) -> Mapping[str, int]:
         """
         What is not in its Volume before the first container puts it there: bytes by repository.
@@ -117,7 +117,7 @@ class Loading:
         """Whether DeepGEMM's kernels are, which then lie in their Volume or in the image."""
         return any(COMPILER in each.command for each in self.engine.image.builds)
 
-    @cached_property
+    @lazy
     def deep_gemm(self) -> Seconds | None:
         """What DeepGEMM's kernels take before the engine is ready; None: none are compiled then."""
         engine = self.engine
@@ -128,7 +128,7 @@ class Loading:
         is_fast = engine.since("0.5.8") and engine.env.get(FAST_WARM_UP, "").lower() in TRUE
         return FAST if is_fast else DEEP_GEMM
 
-    @cached_property
+    @lazy
     def _to_compile(self) -> tuple[int, int]:
         """Seconds for DeepGEMM's kernels at the most: in each container, and once in a Volume."""
         engine = self.engine
@@ -147,17 +147,17 @@ class Loading:
         """Seconds that the first one does, which puts them into their Volume."""
         return self._to_compile[1]
 
-    @cached_property
+    @lazy
     def to_load(self) -> int | None:
         """Seconds that a start takes at the most, without kernels; None: not known."""
         return None if self.seconds is None else math.ceil(self.seconds[1]) + BESIDE_WEIGHTS
 
-    @cached_property
+    @lazy
     def to_start(self) -> int | None:
         """Seconds that a start takes at the most, as far as they are known; None: not known."""
         return None if self.to_load is None else self.to_load + self.to_compile
 
-    @cached_property
+    @lazy
     def to_start_first(self) -> int | None:
         """Seconds that the very first start takes at the most, which fills the Volumes."""
         if self.to_start is None:

@@ -11,7 +11,7 @@ from infra.masking import masked
 from infra.rules import Fault, Rule, Subject, rule
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-MOVING = re.compile(r"(latest|dev|main|nightly)(?![.\da-z])|^latest", re.IGNORECASE)
+MOVING = r"(?i)(latest|dev|main|nightly)(?![.\da-z])|^latest"
 # What tells one image of an engine's makers from all others: a whole version, a day, a commit.
 ONE = r"\d+\.\d+\.\d+|\d{8}|[0-9a-f]{7,}"
 BRANCH = r"git\+.*/[^/@]*(?:@(?:main|master|dev|HEAD))?(?:#.*)?"
@@ -74,7 +74,7 @@ def _moves(tag: str) -> bool:
     name, _, version = tag.rpartition(":")
     if "@sha256:" in tag:
         return False
-    if not name or "/" in version or MOVING.search(version):
+    if not name or "/" in version or re.search(MOVING, version):
         return True
     return repository(tag) in (SGLANG_IMAGE, SERVING) and not re.search(ONE, version)
 

@@ -1,10 +1,10 @@
 """SGLang in a service, as rules see it."""
 
 from collections.abc import Mapping
-from functools import cached_property
 
 from components.image import SGLANG_IMAGE
 from components.rules.engine import Engine, variables, whole
+from infra.lazy import lazy
 from infra.rules import Subject
 
 EAGLE = ("EAGLE", "EAGLE3")
@@ -31,7 +31,7 @@ class SGLangEngine(Engine):
             for word in (argument.flag, *argument.values)
         ]
 
-    @cached_property
+    @lazy
     def env(self) -> Mapping[str, str]:
         """The environment of a container; SGLang takes SGL_... for SGLANG_..., and before it."""
         found = variables(self.image)
@@ -39,7 +39,7 @@ class SGLangEngine(Engine):
             f"SGLANG_{name[4:]}": value for name, value in found.items() if name[:4] == "SGL_"
         }
 
-    @cached_property
+    @lazy
     def path(self) -> str:
         """The model's repository or folder."""
         return self.text("--model-path") or self.service.model
@@ -50,7 +50,7 @@ class SGLangEngine(Engine):
         prefix = "--speculative-draft-model"
         return self.text(f"{prefix}-path"), self.text(f"{prefix}-revision")
 
-    @cached_property
+    @lazy
     def algorithm(self) -> str | None:
         """The speculative algorithm; SGLang knows NEXTN as EAGLE, and any case from 0.5.12 on."""
         found = self.text("--speculative-algorithm")
@@ -82,7 +82,7 @@ class SGLangEngine(Engine):
             return WITH_SPECULATION, ", SGLang's own number with speculative decoding"
         return None, ""
 
-    @property
+    @lazy
     def graphs(self) -> int | None:
         """The largest batch that CUDA graphs are captured for; sizes go before their maximum."""
         for name in ("--cuda-graph-bs", "--cuda-graph-bs-decode"):
@@ -112,7 +112,7 @@ class SGLangEngine(Engine):
         """Whether DeepGEMM may compile."""
         return self.is_set("SGLANG_ENABLE_JIT_DEEPGEMM", "1")
 
-    @cached_property
+    @lazy
     def attention(self) -> tuple[str, ...]:
         """The attention kernels that are asked for."""
         flags = (

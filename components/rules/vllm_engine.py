@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from components.image import SERVING
 from components.rules.engine import Engine, whole
 from infra.facts import caches
+from infra.lazy import lazy
 
 SPECULATIVE = "--speculative-config"
 # Flags that say what a key of the speculative configuration says, from 0.30 on.
@@ -38,7 +38,7 @@ class VLLMEngine(Engine):
     share_flag = "--gpu-memory-utilization"
     image_name = SERVING
 
-    @cached_property
+    @lazy
     def speculative(self) -> Mapping[str, Any]:
         """The configuration of speculative decoding; empty: there is none."""
         given = self.settings(SPECULATIVE)
@@ -100,14 +100,14 @@ class VLLMEngine(Engine):
         guessed = counted(self.speculative.get("num_speculative_tokens")) or 0
         return largest // (1 + guessed) or None
 
-    @cached_property
+    @lazy
     def graph_sizes(self) -> dict[str, Any]:
         """What is said of the batches that CUDA graphs are captured for, as it is written."""
         values, given = self.parsed.values, self.settings("--compilation-config")
         flags = {name: values.get(f"--{name.replace('_', '-')}") for name in (SIZES, LARGEST)}
         return {name: given.get(name) if flag is None else flag for name, flag in flags.items()}
 
-    @cached_property
+    @lazy
     def share(self) -> float:
         """The part of each GPU's memory that vLLM takes."""
         return float(self.text(self.share_flag) or str(self.release.default(self.share_flag)))

@@ -6,7 +6,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from infra.facts import flexible
 from infra.facts.data import read
 from infra.facts.plain import Option, Value, groups, key, plainly
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from infra.facts.commandline import CommandLine
 
 CATALOGUES = {"sglang": "sglang_flags", "vllm": "vllm_flags"}
-# Engines whose parser changes the words before argparse reads them.
-DIALECTS = {"vllm": flexible.normalised}
 VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?(a|b|rc|dev)\.?\d*)?(?:\.?post(\d+))?")
 
 
@@ -58,7 +55,7 @@ class Release(NamedTuple):
 
     def has(self, flag: str) -> bool:
         """Whether a flag has that full name; quicker than `names` where many releases are asked."""
-        declared = read(CATALOGUES[self.engine])["releases"][self.version]
+        declared = _declared(self.engine, self.version)
         return any(place in declared for place in _places(self.engine, flag))
 
     def names(self) -> Collection[str]:
@@ -140,6 +137,13 @@ def ordered(version: str) -> tuple[tuple[int, ...], bool, int]:
 
 
 @cache
+def _declared(engine: str, version: str) -> tuple[int, ...]:
+    """The places of a release's options in the catalogue, in the order of their declaration."""
+    row: str = read(CATALOGUES[engine])["releases"][version]  # most are never asked for
+    return tuple(map(int, row.split()))
+
+
+@cache
 def _places(engine: str, flag: str) -> tuple[int, ...]:
     """Where the catalogue declares a flag; releases have declarations of their own."""
     options = enumerate(read(CATALOGUES[engine])["options"])
@@ -150,14 +154,16 @@ def _places(engine: str, flag: str) -> tuple[int, ...]:
 def _options(engine: str, version: str) -> Mapping[str, Option]:
     """By full name, aliases included."""
     catalogue = read(CATALOGUES[engine])
-    options = (catalogue["options"][index] for index in catalogue["releases"][version])
+    options = (catalogue["options"][index] for index in _declared(engine, version))
     return {name: option for option in options for name in option["names"]}
 
 
 @cache  # the services of a stack often have one command line
 def _parsed(of: Release, argv: Sequence[str]) -> Parsed:
-    if change := DIALECTS.get(of.engine):
-        argv = change(argv, of.names())
+    if of.engine == "vllm":
+        from infra.facts.flexible import normalised  # SGLang's parser takes the words as they are
+
+        argv = normalised(argv, of.names())
     plain = _plain(of, argv)
     if plain is not None and plain.keys() >= _required(of.engine, of.version):
         return Parsed(values=plain)

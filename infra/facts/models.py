@@ -93,6 +93,8 @@ class ModelFacts:
 
     def over(self, other: "ModelFacts") -> "ModelFacts":
         """These figures, and the other's where these have none."""
+        if self == ModelFacts():
+            return other
         named, others = dict(self.sources), dict(other.sources)
         figures, sources = {}, {}
         for name in FIGURES:
@@ -169,14 +171,17 @@ def _by_name(name: str) -> ModelFacts:
     """What a repository's name and its families' tell."""
     small = name.lower()
     method = next((method for mark, method in NAMED if mark in small), None)
-    found = ModelFacts(quantization=method).sourced("its name")
     shipped = read("models")
     families = () if any(mark in small for mark in shipped["of_no_family"]) else shipped["families"]
-    for family in families:
-        if _is_of(name, family):
-            found = found.over(ModelFacts(**family["figures"]).sourced("its family"))
-    rest = ModelFacts(is_hybrid=False, is_gated=False)
-    return found.over(rest.sourced("assumed, as nothing says otherwise"))
+    told = [(each["figures"], "its family") for each in families if _is_of(name, each)]
+    assumed = {"is_hybrid": False, "is_gated": False}, "assumed, as nothing says otherwise"
+    figures: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for found, source in ({"quantization": method}, "its name"), *told, assumed:
+        for figure, value in found.items():
+            if value is not None and figure not in figures:
+                figures[figure], sources[figure] = value, source
+    return ModelFacts(**figures, sources=sources)
 
 
 def _is_of(name: str, family: Mapping[str, Any]) -> bool:

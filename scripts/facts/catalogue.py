@@ -15,8 +15,11 @@ def releases(catalogue: Mapping[str, Any]) -> dict[str, list[Option]]:
     """The options of each release of a catalogue."""
     options = catalogue["options"]
     return {
-        version: [{k: v for k, v in options[index].items() if k != "key"} for index in indices]
-        for version, indices in catalogue["releases"].items()
+        version: [
+            {k: v for k, v in options[index].items() if k != "key"}
+            for index in map(int, row.split())
+        ]
+        for version, row in catalogue["releases"].items()
     }
 
 
@@ -48,7 +51,7 @@ def keyed(options: Mapping[str, Sequence[Option]]) -> dict[str, list[Option]]:
 
 def text(options: Mapping[str, Sequence[Option]], *, source: str, date: str) -> str:
     """
-    The catalogue as a file: a line per option, a line of indices per release.
+    The catalogue as a file: a line per option, and per release a line of their places.
 
     Args:
         options: By release, oldest first, each in the order of declaration.
@@ -62,7 +65,7 @@ def text(options: Mapping[str, Sequence[Option]], *, source: str, date: str) -> 
     in_order = sorted(distinct, key=lambda line: json.loads(line)["names"][0].lstrip("-"))
     place = {line: index for index, line in enumerate(in_order)}
     rows = [
-        f'"{version}": [{",".join(str(place[line]) for line in found)}]'
+        f'"{version}": "{" ".join(str(place[line]) for line in found)}"'
         for version, found in lines.items()
     ]
     head = f'"source": {json.dumps(source)},\n"date": {json.dumps(date)},\n"options": ['

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -73,6 +74,8 @@ def terminal(project: Path, environ: dict[str, str]) -> Callable[..., tuple[int,
 
     def run(arguments: list[str], until: str, answer: str | int) -> tuple[int, str]:
         control, terminal = pty.openpty()
+        # Commands in the background of a shell ignore it, and so do those that they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [*INFRA, *arguments],
             cwd=project,

@@ -96,7 +96,7 @@ def test_what_the_first_container_downloads(fields: dict[str, Any], left: list[s
 def findings(**fields: Any) -> dict[str, Finding]:
     """What the rules of readiness find in the service with these fields, by their codes."""
     seen = subject(service(**fields))
-    found = {each.code: [*each.findings(seen)] for each in RULES}
+    found = {each.code: [found for _, found in each.findings([seen])] for each in RULES}
     return {code: faults[0] for code, faults in found.items() if faults}
 
 

@@ -118,10 +118,11 @@ def test_the_catalogue_is_sound() -> None:
     known = list(catalogue["releases"])
     assert known == sorted(known, key=ordered)
     assert len({ordered(each)[0][:2] for each in known}) == len(known) >= 3
-    for version, indices in catalogue["releases"].items():
-        names = [name for index in indices for name in catalogue["options"][index]["names"]]
+    for version, row in catalogue["releases"].items():
+        options = (catalogue["options"][int(place)] for place in row.split())
+        names = [name for option in options for name in option["names"]]
         assert len(names) == len(set(names)), version
-    used = {index for indices in catalogue["releases"].values() for index in indices}
+    used = {int(place) for row in catalogue["releases"].values() for place in row.split()}
     assert used == set(range(len(catalogue["options"])))
 
 
