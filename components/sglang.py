@@ -122,9 +122,9 @@ class SGLang(Engine):
 
     def rules(self) -> tuple["Rule", ...]:
         """What is known to go wrong with it."""
-        from components.rules import RULES  # for plans only: a mere synth need not load them
+        from components.rules import SGLANG  # for plans only: a mere synth need not load them
 
-        return RULES
+        return SGLANG
 
     def caches(self) -> tuple[str, ...]:
         """The names of what it compiles."""

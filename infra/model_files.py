@@ -1,6 +1,7 @@
 """What files on this machine say of models: the stack's own, pulled ones, the Hub's cache."""
 
 import json
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -46,13 +47,16 @@ def with_facts(
     @cache  # services often share a model
     def known(use: ModelUse) -> ModelUse:
         try:
-            return attrs.evolve(use, facts=facts(use, cache_folder))
+            found = facts(use, cache_folder)
         except InfraError as error:
             problems[str(error)] = None
             return use
+        return use if found == ModelFacts() else attrs.evolve(use, facts=found)
 
     def described(service: Service) -> Service:
-        return attrs.evolve(service, models=tuple(map(known, service.models)))
+        models = tuple(map(known, service.models))
+        is_news = any(map(operator.is_not, models, service.models))
+        return attrs.evolve(service, models=models) if is_news else service
 
     found = tuple(attrs.evolve(app, services=tuple(map(described, app.services))) for app in apps)
     if problems:

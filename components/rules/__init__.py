@@ -15,7 +15,6 @@ from components.rules import (
     routing,
     sharing,
     speculative,
-    vllm,
 )
 from infra.rules import Rule
 
@@ -34,10 +33,18 @@ TOPICS = (
     routing,
     pinning,
     exposure,
-    vllm,
 )
-RULES: tuple[Rule, ...] = tuple(
+SGLANG: tuple[Rule, ...] = tuple(  # and those of every engine
     sorted((rule for topic in TOPICS for rule in topic.RULES), key=lambda rule: rule.code)
 )
 
-__all__ = ["RULES", "TOPICS"]
+__all__ = ["RULES", "SGLANG"]
+
+
+def __getattr__(name: str) -> tuple[Rule, ...]:
+    """``RULES``, all of them: those of vLLM are loaded for services on it only."""
+    if name != "RULES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from components.rules import vllm
+
+    return tuple(sorted((*SGLANG, *vllm.RULES), key=lambda rule: rule.code))

@@ -135,10 +135,10 @@ class Engine:
 
     def since(self, version: str) -> bool:
         """Whether the release is that one or a newer one."""
-        return self._numbers >= ordered(version)[0]
+        return self._release_numbers >= ordered(version)[0]
 
     @lazy
-    def _numbers(self) -> tuple[int, ...]:
+    def _release_numbers(self) -> tuple[int, ...]:
         return ordered(self.release.version)[0]
 
     @lazy
@@ -150,15 +150,23 @@ class Engine:
         """The word behind a flag, or None."""
         return self._words.get(flag)
 
+    @lazy
+    def _numbers(self) -> Mapping[str, int]:
+        """By flag, the number behind it."""
+        found = {flag: whole(word) for flag, word in self._words.items()}
+        return {
+            flag: number
+            for flag, number in found.items()
+            if number is not None and abs(number) <= LARGEST
+        }
+
     def number(self, flag: str) -> int | None:
         """The number behind a flag; None: there is none, or one beyond all sense."""
-        word = self._words.get(flag)
-        found = None if word is None else whole(word)
-        return found if found is not None and abs(found) <= LARGEST else None
+        return self._numbers.get(flag)
 
     def count(self, flag: str) -> int | None:
         """The number behind a flag, of things of which there is one at least; or None."""
-        found = self.number(flag)
+        found = self._numbers.get(flag)
         return found if found and found > 0 else None
 
     def real(self, flag: str) -> float | None:

@@ -1,6 +1,7 @@
 """Who may call a service, what it gives away, and what it costs while nobody calls."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from components.rules.engine import Engine, variables
 from infra.facts.models import model_of
@@ -45,13 +46,15 @@ def secret_in_plain_sight(subject: Subject) -> Iterator[Fault]:
 def _secret_flags(arguments: Iterable[Argument]) -> Iterator[str]:
     """The flags with a secret behind them."""
     for each in arguments:
-        flag, values = each.flag, each.values
-        for value in values:
-            if masked_value(flag, value) != value:
-                yield flag
-                break
-        if "=" in flag and masked(flag) != flag:
-            yield flag.partition("=")[0]
+        if found := _secret_flag(each.flag, each.values):
+            yield found
+
+
+@cache  # most services of a stack have most of their flags in common
+def _secret_flag(flag: str, values: tuple[str, ...]) -> str:
+    """The flag if it has a secret behind it, else nothing."""
+    is_secret = any(masked_value(flag, value) != value for value in values)
+    return flag.partition("=")[0] if is_secret or masked(flag) != flag else ""
 
 
 def _secret_in(step: ImageStep) -> str | None:

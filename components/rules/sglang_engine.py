@@ -58,12 +58,12 @@ class SGLangEngine(Engine):
             found = found.upper()
         return "EAGLE" if found == "NEXTN" else found
 
-    @property
+    @lazy
     def pp(self) -> int:
         """Groups of layers that GPUs share."""
         return self.count("--pp-size") or 1
 
-    @property
+    @lazy
     def dp(self) -> int:
         """Copies of the model; with attention in parallel they share the GPUs."""
         return 1 if self.has("--enable-dp-attention") else self.count("--dp-size") or 1
@@ -91,12 +91,12 @@ class SGLangEngine(Engine):
         flag = "--cuda-graph-max-bs"
         return self.count(flag) or self.count(f"{flag}-decode")
 
-    @property
+    @lazy
     def share(self) -> float | None:
         """The part of a GPU's memory for weights and KV cache, if the stack says it."""
         return self.real(self.share_flag)
 
-    @property
+    @lazy
     def ep(self) -> int:
         """GPUs that share the experts; all, where a backend sends tokens from each to each."""
         if self.text("--moe-a2a-backend") in (None, "none", "ascend_tp"):

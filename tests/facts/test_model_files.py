@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.errors import InfraError, InvalidStack
-from infra.facts.models import ModelFacts
+from infra.facts.models import ModelFacts, model_of
 from infra.model_files import facts, hub_cache, pulled_file, read_json, weight_bytes
 from infra.project import open_project
 from infra.resources import ModelUse
@@ -186,9 +186,8 @@ def test_a_project_knows_its_models(project: Callable[[str], Any], folder: Path)
     """A stack's figures and its files' reach the services; what is compiled is the same."""
     written(folder / "models" / "m.json", config(num_hidden_layers=8))
     bare, given, named = map(project, ("None", "ModelFacts(layers=9)", "'models/m.json'"))
-    layers = [
-        each.known_apps[0].services[0].models[0].facts.layers for each in (bare, given, named)
-    ]
+    services = [each.known_apps[0].services[0] for each in (bare, given, named)]
+    layers = [model_of(each.model, each.models).layers for each in services]
     assert layers == [None, 9, 8]
     assert bare.artifacts == given.artifacts == named.artifacts
 
