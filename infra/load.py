@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -77,11 +78,14 @@ def _defines_a_stack(path: Path) -> bool:
 
 
 def _execute(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(MODULE, path.resolve())
-    assert spec is not None and spec.loader is not None  # of a name that ends in .py
+    place = path.resolve()
+    loader = SourceFileLoader(MODULE, str(place))
+    spec = importlib.util.spec_from_loader(MODULE, loader)
+    assert spec is not None  # of a loader that knows its file
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module  # where dataclasses look for the module of a class
-    spec.loader.exec_module(module)
+    # Not from bytecode, which Python takes for current if the second and the size are the same.
+    exec(loader.source_to_code(place.read_bytes(), place), vars(module))
     return module
 
 

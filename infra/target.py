@@ -5,6 +5,7 @@ import importlib.util
 import io
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,6 @@ import modal
 import modal.exception
 
 from infra.compile import Artifact
-from infra.errors import TargetError
 from infra.live import Deployment, Live
 from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
 from infra.reader import NOT_FOUND, Reader, ask, said
@@ -170,10 +170,11 @@ class Target:
 
 def _import(path: Path) -> ModuleType:
     """The module as `modal deploy` imports it: under its own name, from its file."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise TargetError(f"{path}: can't be imported; run `infra synth` and look at it")
+    loader = SourceFileLoader(path.stem, str(path))
+    spec = importlib.util.spec_from_loader(path.stem, loader)
+    assert spec is not None  # of a loader that knows its file
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    # Not from bytecode, which Python takes for current if the second and the size are the same.
+    exec(loader.source_to_code(path.read_bytes(), path), vars(module))
     return module

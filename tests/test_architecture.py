@@ -18,6 +18,7 @@ VOCABULARY = {
     "infra.facts.flags",
     "infra.facts.gpus",
     "infra.facts.models",
+    "infra.facts.vllm",
     "infra.figures",
     "infra.identifiers",
     "infra.lazy",

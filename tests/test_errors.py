@@ -1,5 +1,7 @@
 """Every mistake in a stack file is told at once, in words, with what to do about it."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -468,6 +470,17 @@ def test_neighbours_of_two_projects_are_told_apart(tmp_path: Path) -> None:
             "stack = Stack(name, services=[InferenceService(name='a', **OWN)])\n"
         )
         assert open_project(folder / "dev.py").stack.name == name
+
+
+def test_a_stack_file_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the size nor the second of a change has to differ for it to be seen."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for name in ("one", "two"):
+        STACK.write_text(
+            f"{IMPORTS}stack = Stack({name!r}, services=[InferenceService(name='a', **OWN)])\n"
+        )
+        os.utime(STACK, (1, 1))
+        assert open_project(STACK).stack.name == name
 
 
 def test_a_neighbour_that_fails() -> None:

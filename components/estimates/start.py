@@ -7,10 +7,11 @@ from components.rules.caches import cache_folder, holding, uses_deep_gemm
 from components.rules.engine import Engine
 from components.rules.loading import BESIDE_WEIGHTS, HUB, Loading, transfer
 from components.rules.sglang_engine import SGLangEngine
-from components.rules.vllm_engine import SPECULATIVE, VLLMEngine
+from components.rules.vllm_engine import VLLMEngine
 from components.sglang import DEEP_GEMM_FLAGS
 from infra.estimates import ColdStart, Download, Kernels, KernelState
 from infra.facts.models import model_of
+from infra.facts.vllm import SPECULATIVE
 
 COMPILED = "log of SGLang 0.5.6.post2 to 0.5.23"
 FOLDERS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"

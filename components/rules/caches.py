@@ -15,7 +15,7 @@ DEFAULTS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
 HUB = ("huggingface", "hfhub", "hfcache", "hfhome")
 HUB_DEFAULT = "/root/.cache/huggingface"
 # Compiled where a command of the image is looked at, which is seldom.
-REMOVED = r"\brm\s+(?:-\S+\s+)*-\S*[rR]\S*((?:\s+[^\s;&|]+)+)"
+REMOVED = r"\brm\s+(?:-\S+\s+)*-[^\s;&|rR]*[rR]\S*((?:\s+[^\s;&|]+)+)"
 HOME = r"^(?:~|\$HOME|\$\{HOME\})(?=/)"
 COMPILER = "sglang.compile_deep_gemm"
 

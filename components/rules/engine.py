@@ -13,7 +13,7 @@ from infra.lazy import lazy
 from infra.resources import Image, Service
 from infra.rules import Subject
 
-NUMBER = re.compile(r"(-?\d+)|(\d+)(?:\.(\d+))?([kMGT]|[KMGT]i)")
+NUMBER = re.compile(r"(-?\d{1,30})|(\d{1,30})(?:\.(\d{1,30}))?([kMGT]|[KMGT]i)")
 LARGEST = 10**12  # more than any number of a command line means something
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}

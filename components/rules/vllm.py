@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from components.image import SERVING
 from components.rules.caches import holding
 from components.rules.engine import base_tag
-from components.rules.vllm_engine import LARGEST, SIZES, SPECULATIVE, VLLMEngine, counted
+from components.rules.vllm_engine import VLLMEngine, counted
+from infra.facts.vllm import LARGEST, SIZES, SPECULATIVE
 from infra.rules import Fault, Rule, rule
 
 READ = "vLLM 0.11.2 to 0.33.0"

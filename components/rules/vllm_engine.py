@@ -1,24 +1,13 @@
 """vLLM in a service, as rules see it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from components.image import SERVING
 from components.rules.engine import Engine, whole
 from infra.facts import caches
+from infra.facts.vllm import LARGEST, SIZES, graph_sizes, settings, speculative
 from infra.lazy import lazy
-
-SPECULATIVE = "--speculative-config"
-# Flags that say what a key of the speculative configuration says, from 0.30 on.
-SHORT = {
-    "method": "--spec-method",
-    "model": "--spec-model",
-    "num_speculative_tokens": "--spec-tokens",
-}
-
-
-SIZES, LARGEST = "cudagraph_capture_sizes", "max_cudagraph_capture_size"
 
 
 def counted(value: Any) -> int | None:
@@ -41,19 +30,11 @@ class VLLMEngine(Engine):
     @lazy
     def speculative(self) -> Mapping[str, Any]:
         """The configuration of speculative decoding; empty: there is none."""
-        given = self.settings(SPECULATIVE)
-        short = {key: value for key, flag in SHORT.items() if (value := self.text(flag))}
-        return {**given, **short}
+        return speculative(self.parsed.values)
 
     def settings(self, flag: str) -> Mapping[str, Any]:
         """The JSON object behind a flag, with underscores in its keys as vLLM reads them."""
-        try:
-            found = json.loads(self.text(flag) or "{}")
-        except ValueError:
-            return {}  # the parser has refused it
-        return (
-            {key.replace("-", "_"): found[key] for key in found} if isinstance(found, dict) else {}
-        )
+        return settings(self.parsed.values, flag)
 
     @property
     def draft(self) -> tuple[str | None, str | None]:
@@ -103,9 +84,7 @@ class VLLMEngine(Engine):
     @lazy
     def graph_sizes(self) -> dict[str, Any]:
         """What is said of the batches that CUDA graphs are captured for, as it is written."""
-        values, given = self.parsed.values, self.settings("--compilation-config")
-        flags = {name: values.get(f"--{name.replace('_', '-')}") for name in (SIZES, LARGEST)}
-        return {name: given.get(name) if flag is None else flag for name, flag in flags.items()}
+        return graph_sizes(self.parsed.values)
 
     @lazy
     def share(self) -> float:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from infra.facts.words import loads
+
 PECULIAR = r"-O|-[^=]*[._]"  # what is not as argparse wants it
 
 
@@ -63,7 +65,7 @@ def _spelled(argv: Sequence[str], names: Collection[str]) -> Iterator[str]:
 
 def _value(word: str) -> Any:
     try:
-        return json.loads(word)
+        return loads(word)
     except ValueError:
         return word
 

@@ -16,6 +16,19 @@ class Refused(ValueError):
     """A word that the engine's parser refuses in words of its own."""
 
 
+def loads(word: str, **how: Any) -> Any:
+    """
+    What a word is as JSON.
+
+    Raises:
+        ValueError: It is none, or nested too deeply.
+    """
+    try:
+        return json.loads(word, **how)
+    except RecursionError as error:
+        raise Refused("is nested too deeply") from error
+
+
 def check_of(option: Mapping[str, Any]) -> Callable[[str], Any]:
     """A converter that checks the word and keeps it, unless choices are compared with its value."""
     kind, choices = option.get("type", "text"), option.get("choices", ())
@@ -38,7 +51,7 @@ def _kept(check: Callable[[str], Any]) -> Callable[[str], Any]:
 def _json_list(word: str) -> None:
     """JSON without NaN and Infinity, which Python's own reader would take."""
     try:
-        json.loads(word, parse_constant=int)
+        loads(word, parse_constant=int)
     except ValueError as error:
         raise Refused(f"Invalid JSON list: {word}. Please provide a valid JSON list.") from error
 
@@ -68,7 +81,7 @@ def _lora_path(word: str) -> None:
     if not (word.startswith("{") and word.endswith("}")):
         return
     try:
-        found = json.loads(word)
+        found = loads(word)
     except ValueError as error:
         raise Refused(f"is no JSON: {error}") from error
     if missing := {"lora_name", "lora_path"} - found.keys():
@@ -77,7 +90,7 @@ def _lora_path(word: str) -> None:
 
 def _cuda_graph_config(word: str) -> None:
     try:
-        found = json.loads(word)
+        found = loads(word)
     except ValueError as error:
         raise Refused(f"--cuda-graph-config must be JSON: {error}") from error
     if not isinstance(found, dict):
@@ -112,7 +125,7 @@ def object_of(fields: Collection[str]) -> Callable[[str], Any]:
 
     def check(word: str) -> None:
         try:
-            found = json.loads(word)
+            found = loads(word)
         except ValueError as error:
             raise Refused(f"is no JSON: {error}") from error
         if not isinstance(found, dict):
@@ -136,14 +149,14 @@ def adapter(fields: Collection[str]) -> Callable[[str], Any]:
         if "=" in word and "," not in word:
             return
         is_object(word)
-        if missing := {"name", "path"} - json.loads(word).keys():
+        if missing := {"name", "path"} - loads(word).keys():
             raise Refused(f"{word} has no {' and no '.join(sorted(missing))}")
 
     return check
 
 
 def _any_object(word: str) -> None:
-    if not isinstance(json.loads(word), dict):
+    if not isinstance(loads(word), dict):
         raise Refused(f"{word} is no JSON object")
 
 
@@ -165,7 +178,7 @@ def human_readable_int_or_auto(word: str) -> None:
 
 def _text_or_object(word: str) -> None:
     if re.fullmatch(OBJECT, word):
-        json.loads(word)
+        loads(word)
 
 
 def _lowered(word: str) -> str:
@@ -180,7 +193,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
     "bool": bool,
-    "loads": json.loads,
+    "loads": loads,
     "lowered": _lowered,
     "json_list": _json_list,
     "human_int": _human_int,

@@ -159,6 +159,15 @@ def test_one_flag_is_read_alike_both_ways(flag: str, word: str) -> None:
         assert parser.read([flag, word], required=False) == (dict([short]), None)
 
 
+@pytest.mark.parametrize(
+    "flag", ["--compilation-config", "--speculative-config", "--compilation-config.a"]
+)
+def test_what_is_nested_too_deeply_is_refused(flag: str) -> None:
+    """JSON of a hundred thousand brackets is an error of the command line, and ends nothing."""
+    found = release("vllm", NEWEST).parse([flag, "[" * 100_000])
+    assert found.error is not None or flag.endswith(".a")
+
+
 @settings(deadline=None)
 @given(st.lists(WORDS, max_size=6))
 def test_words_without_peculiarities_stay(words: list[str]) -> None:

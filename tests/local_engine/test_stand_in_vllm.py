@@ -109,6 +109,21 @@ def _cached(engine: StandIn) -> int:
         (("--no-enforce-eager",), lambda it: max(it.times.graph_sizes), 512),
         (("--max-cudagraph-capture-size", "64"), lambda it: max(it.times.graph_sizes), 64),
         (("--cudagraph-capture-sizes", "1", "24"), lambda it: max(it.times.graph_sizes), 24),
+        (
+            ("--compilation-config", '{"cudagraph_capture_sizes": [1, 2, 4]}'),
+            lambda it: max(it.times.graph_sizes),
+            4,
+        ),
+        (
+            ("--spec-method", "ngram", "--spec-tokens", "3"),
+            lambda it: it.times.speculation.draft_tokens,
+            4,
+        ),
+        (
+            ("--speculative-config.method", "ngram", "-sc.num-speculative-tokens", "3"),
+            lambda it: it.times.speculation.draft_tokens,
+            4,
+        ),
         (("--kv-cache-dtype", "fp8"), lambda it: it.times.kv_width, 1.0),
         (("--no-enable-prefix-caching",), lambda it: it.flags.has("--disable-radix-cache"), True),
         (("--enable-prefix-caching",), lambda it: it.flags.has("--disable-radix-cache"), False),

@@ -1,11 +1,12 @@
 """What a vLLM's flags are to the stand-in, in the words that it knows: SGLang's."""
 
-import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from infra.facts.flags import release
 from infra.facts.plain import Value
+from infra.facts.vllm import LARGEST, SIZES, graph_sizes, speculative
 from infra.local.engine.flags import Flags
 from infra.local.engine.time_model import Gpu
 
@@ -32,10 +33,10 @@ def heeded(version: str, flags: Flags, gpu: Gpu) -> Flags:
     memory = 0 if gpu.capability == A100 else gpu.memory / 2**30
     running, chunk = next(row[1:] for row in BY_MEMORY if memory >= row[0])
     running = _number(flags, "--max-num-seqs") or running
-    drafts = _speculation(flags.text("--speculative-config"))
+    drafts = _speculation(speculative(flags.values))
     each = drafts.get("--speculative-num-draft-tokens") or 1
-    graphs = [int(size) for size in flags.words("--cudagraph-capture-sizes")]
-    graph = _number(flags, "--max-cudagraph-capture-size") or max(graphs, default=0)
+    sizes = graph_sizes(flags.values)
+    graph = int(sizes[LARGEST] or 0) or max(map(int, sizes[SIZES] or ()), default=0)
     graph = graph or min(2 * running * each, 1024 if gpu.capability in BLACKWELL else 512)
     share = release("vllm", version).default("--gpu-memory-utilization")
     values: dict[str, Value | int | None] = {
@@ -60,13 +61,12 @@ def heeded(version: str, flags: Flags, gpu: Gpu) -> Flags:
     )
 
 
-def _speculation(word: str | None) -> dict[str, Any]:
-    config: Any = json.loads(word or "{}")
-    if not isinstance(config, dict) or not config:
+def _speculation(config: Mapping[str, Any]) -> dict[str, Any]:
+    if not config:
         return {}
     method = str(config.get("method") or "draft_model")
     count, model = config.get("num_speculative_tokens"), config.get("model")
-    steps = count if isinstance(count, int) else None
+    steps = int(str(count)) if str(count).isdecimal() else None
     return {
         "--speculative-algorithm": "NEXTN" if "mtp" in method else ALGORITHMS.get(method, method),
         "--speculative-draft-model-path": model if isinstance(model, str) else None,
