@@ -211,9 +211,9 @@ def limited(
     )
     stopped = (
         attrs.evolve(plan, obstacles=(*plan.obstacles, f"{over}; {advice}"))
-        if price.raises
+        if paid.raises
         else plan
-        for plan, price in zip(made, costs, strict=True)
+        for plan, paid in zip(made, costs, strict=True)
     )
     return tuple(stopped), ""
 

@@ -81,11 +81,7 @@ def _start_rows(plan: Plan, service: str, start: ColdStart) -> Iterator[tuple[st
     yield "load", seconds_text(start.load_seconds), size
     for each in start.kernels:
         yield f"{each.name} kernels", seconds_text(each.seconds), _kernels(plan, service, each)
-    is_first = plan.is_created(service)
-    downloads = [
-        each for each in start.downloads if is_first or plan.renewed_by(service, each.depends_on)
-    ]
-    for download in downloads:
+    for download in start.downloads:
         yield "download", duration(download.seconds), f"{download.name}, by the first container"
     if start.other_seconds is None:
         return
@@ -93,17 +89,16 @@ def _start_rows(plan: Plan, service: str, start: ColdStart) -> Iterator[tuple[st
     total = start_seconds(start)
     if total is None:
         return
+    is_more = any(each.seconds is None for each in _always(start))
+    yield "in all", duration(total), _limit(start, is_more)
     once = [
-        each
-        for each in start.kernels
-        if each.state == "kept in a Volume" and (is_first or plan.compiled_again_by(service, each))
+        *(each.seconds for each in start.kernels if each.state == "kept in a Volume"),
+        *(each.seconds for each in start.downloads),
     ]
-    yield "in all", duration(total), _limit(start, any(e.seconds is None for e in _always(start)))
-    first = _sum([total, *(e.seconds for e in once), *(e.seconds for e in downloads)])
-    if first != total:
-        missing = any(each.seconds is None for each in once)
-        aside = f"; {WITHOUT}" if missing else ""
-        yield "first start", duration(first), f"while its Volumes lack what it needs{aside}"
+    if once:
+        aside = f"; {WITHOUT}" if is_more or None in once else ""
+        first = duration(_sum([total, *once]))
+        yield "first start", first, f"while its Volumes lack what it needs{aside}"
 
 
 def _limit(start: ColdStart, is_more: bool) -> str:

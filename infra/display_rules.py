@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from textwrap import indent
 
-from infra.display_findings import finding_text
+from infra.display_findings import accepted_text, finding_text
 from infra.rule_book import Entry, Example, by_topic
-from infra.rules import Finding, Report
+from infra.rules import SEVERITIES, Finding, Report, Severity
 from infra.text import Style, plain, table_rows, wrapped
 
 WIDTH = 100  # at the most; longer lines are hard to read
@@ -45,7 +45,9 @@ def entry_text(
     if entry.why:
         blocks.append(wrapped(entry.why, width))
     source = wrapped(f"Source:   {entry.source}", style.width, 10)
-    blocks.append(f"Severity: {entry.levels}\n{source}")
+    here = _severities(entry, report) if report else ()
+    levels = entry.levels + (f", here: {', '.join(here)}" if here else "")
+    blocks.append(f"Severity: {levels}\n{source}")
     if report:
         blocks.append("\n".join([f"In {stack}:", *_found(entry.code, report, style)]))
     elif entry.example:
@@ -67,13 +69,17 @@ def _example(code: str, example: Example, style: Style) -> str:
     return f"For example:\n\n{indent(example.stack, '    ')}\n\n{finding_text(found, style)}"
 
 
+def _severities(entry: Entry, report: Report) -> Sequence[Severity]:
+    """Those of its findings, the worst first, if one of them has none of the rule's own."""
+    findings = (*report.findings, *(each.finding for each in report.accepted))
+    found = {each.severity for each in findings if each.code == entry.code}
+    if found <= {entry.severity, entry.strict}:
+        return ()
+    return [each for each in SEVERITIES if each in found]
+
+
 def _found(code: str, report: Report, style: Style) -> Iterator[str]:
     """The rule's findings, those that are accepted with the reason; or that there are none."""
     found = [finding_text(each, style) for each in report.findings if each.code == code]
-    found += [
-        f"{finding_text(each.finding, style)}\n"
-        + wrapped(f"      accepted: {each.reason}", style.width, 6)
-        for each in report.accepted
-        if each.finding.code == code
-    ]
+    found += [accepted_text(each, style) for each in report.accepted if each.finding.code == code]
     yield from found or ["  nothing is found"]

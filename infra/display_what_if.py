@@ -8,21 +8,23 @@ import attrs
 
 from infra.display_cost import hour_text, month_text
 from infra.display_estimates import seconds_text, start_seconds
-from infra.display_findings import finding_text
+from infra.display_findings import accepted_text, finding_text
 from infra.estimates import MemoryFit
 from infra.figures import gigabytes
-from infra.forecast_json import estimate_json, finding_json, price_json
+from infra.forecast_json import accepted_json, estimate_json, finding_json, price_json
 from infra.markdown import cell, code
 from infra.masking import masked_plain
-from infra.rules import SEVERITIES, Finding
+from infra.rules import SEVERITIES, Accepted, Finding
 from infra.text import Style, plain, table, value_text, wrapped
 from infra.what_if import Variant, WhatIf
 
 FORMAT = "1.0"
 COLUMNS = ("FREE GB/GPU", "REPLICA/H", "FLOOR/MONTH", "LOAD", "START", "FINDINGS")
 AS_NOW = "as now"
+ACCEPTED = "accepted"
+LEVELS = (*SEVERITIES, ACCEPTED)  # how much a finding matters, the most first
 
-Kind = tuple[str, str, str]  # what a finding is, whatever figures its text has
+Found = Finding | Accepted
 
 
 def what_if_text(found: WhatIf, style: Style = plain) -> str:
@@ -35,7 +37,8 @@ def what_if_text(found: WhatIf, style: Style = plain) -> str:
         for problem, names in _problems(found)
     ]
     blocks += [
-        f"New in {', '.join(names)}:\n{finding_text(each, style)}" for each, names in _new(found)
+        "\n".join([f"New in {', '.join(names)}:", *(_told(each, style) for each in new)])
+        for names, new in _new(found)
     ]
     return "\n\n".join(blocks)
 
@@ -52,9 +55,9 @@ def what_if_markdown(found: WhatIf) -> str:
         "\n".join(f"| {' | '.join(line)} |" for line in lines),
         "\n".join(f"- {', '.join(names)}: {code(problem)}" for problem, names in _problems(found)),
         "\n".join(
-            f"- new in {', '.join(names)}: **{each.severity}** "
-            + code(f"{each.code} {each.where}: {each.what}; {each.fix}")
-            for each, names in _new(found)
+            f"- new in {', '.join(names)}: {_told_markdown(each)}"
+            for names, new in _new(found)
+            for each in new
         ),
     ]
     return "\n\n".join(filter(None, blocks))
@@ -76,6 +79,7 @@ def what_if_json(found: WhatIf, stack: str) -> dict[str, Any]:
                 "price": price_json(each.price) if each.price else None,
                 "estimate": estimate_json(each.estimate) if each.estimate else None,
                 "findings": [*map(finding_json, each.findings)],
+                "accepted": [*map(accepted_json, each.accepted)],
             }
             for index, each in enumerate(found.variants)
         ],
@@ -108,7 +112,7 @@ def _row(variant: Variant, now: Variant | None) -> tuple[str, ...]:
         month_text(variant.price.floor),
         seconds_text(start.load_seconds if start else None),
         seconds_text(start_seconds(start) if start else None),
-        _against(variant, now) if now and now.price else _findings(variant.findings),
+        _against(variant, now) if now and now.price else _findings(variant),
     )
 
 
@@ -121,23 +125,53 @@ def _problems(found: WhatIf) -> Iterable[tuple[str, list[str]]]:
     return wrong.items()
 
 
-def _new(found: WhatIf) -> Iterable[tuple[Finding, list[str]]]:
-    """Errors and warnings that there are not now, the worst first, each as the first has it."""
+def _new(found: WhatIf) -> Iterable[tuple[Sequence[str], Sequence[Found]]]:
+    """Variants' names, and the errors and warnings that these have and the first has not."""
     now, *others = found.variants
-    held = {*map(_kind, now.findings)}
-    first: dict[Kind, Finding] = {}
-    names: dict[Kind, list[str]] = {}
+    names: dict[Found, list[str]] = {}
     for index, variant in enumerate(others, start=1):
-        for kind, finding in {_kind(each): each for each in variant.findings[::-1]}.items():
-            if kind not in held and finding.severity != "info":
-                first.setdefault(kind, finding)
-                names.setdefault(kind, []).append(_name(index))
-    ranked = sorted(first, key=lambda kind: SEVERITIES.index(first[kind].severity))
-    return [(first[kind], names[kind]) for kind in ranked]
+        for each in _but(_all(variant), _all(now)):
+            if _finding(each).severity != "info":
+                names.setdefault(each, []).append(_name(index))
+    groups: dict[tuple[str, ...], list[Found]] = {}
+    for each in sorted(names, key=lambda each: LEVELS.index(_level(each))):
+        groups.setdefault(tuple(names[each]), []).append(each)
+    return groups.items()
 
 
-def _kind(finding: Finding) -> Kind:
-    return finding.severity, finding.code, finding.where
+def _all(variant: Variant) -> Sequence[Found]:
+    return list(dict.fromkeys([*variant.findings, *variant.accepted]))
+
+
+def _but(found: Iterable[Found], others: Iterable[Found]) -> list[Found]:
+    held = {*others}
+    return [each for each in found if each not in held]
+
+
+def _finding(found: Found) -> Finding:
+    return found.finding if isinstance(found, Accepted) else found
+
+
+def _level(found: Found) -> str:
+    return ACCEPTED if isinstance(found, Accepted) else found.severity
+
+
+def _kind(found: Found) -> tuple[str, str, str]:
+    """What it is about, whatever figures its text has."""
+    return _level(found), _finding(found).code, _finding(found).where
+
+
+def _told(found: Found, style: Style) -> str:
+    if isinstance(found, Accepted):
+        return accepted_text(found, style)
+    return finding_text(found, style)
+
+
+def _told_markdown(found: Found) -> str:
+    each = _finding(found)
+    aside = f"; accepted: {found.reason}" if isinstance(found, Accepted) else ""
+    text = f"{each.code} {each.where}: {each.what}; {each.fix}{aside}"
+    return f"**{each.severity}** {code(text)}"
 
 
 def _free(memory: MemoryFit | None) -> str:
@@ -153,24 +187,29 @@ def _free(memory: MemoryFit | None) -> str:
 
 
 def _against(variant: Variant, now: Variant) -> str:
-    """What comes and what goes, compared with the service as it is."""
-    before, after = ({_kind(each): each for each in one.findings} for one in (now, variant))
-    come = [each for kind, each in after.items() if kind not in before]
-    gone = [each for kind, each in before.items() if kind not in after]
-    return ", ".join([*_counted(come, "+"), *_counted(gone, "-")]) or AS_NOW
+    """What comes, what is there with other words, and what goes, against the service as it is."""
+    come, gone = _but(_all(variant), _all(now)), _but(_all(now), _all(variant))
+    both = {*map(_kind, come)} & {*map(_kind, gone)}
+    signs = {
+        "+": [each for each in come if _kind(each) not in both],
+        "~": [each for each in come if _kind(each) in both],
+        "-": [each for each in gone if _kind(each) not in both],
+    }
+    parts = (part for sign, found in signs.items() for part in _counted(found, sign))
+    return ", ".join(parts) or AS_NOW
 
 
-def _findings(findings: Sequence[Finding]) -> str:
-    return ", ".join(_counted(findings)) or "none"
+def _findings(variant: Variant) -> str:
+    return ", ".join(_counted(_all(variant))) or "none"
 
 
-def _counted(findings: Sequence[Finding], sign: str = "") -> Iterator[str]:
-    """How many of each severity, and their codes."""
-    for severity in SEVERITIES:
-        codes = [each.code for each in findings if each.severity == severity]
+def _counted(found: Sequence[Found], sign: str = "") -> Iterator[str]:
+    """How many of each severity and of what is accepted, and their codes."""
+    for level in LEVELS:
+        codes = [_finding(each).code for each in found if _level(each) == level]
         if codes:
-            plural = "" if len(codes) == 1 else "s"
-            yield f"{sign}{len(codes)} {severity}{plural} ({', '.join(dict.fromkeys(codes))})"
+            plural = "" if len(codes) == 1 or level == ACCEPTED else "s"
+            yield f"{sign}{len(codes)} {level}{plural} ({', '.join(dict.fromkeys(codes))})"
 
 
 def _values(found: WhatIf, variant: Variant) -> dict[str, Any]:

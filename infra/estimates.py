@@ -38,9 +38,9 @@ class MemoryFit:
         context: Tokens of a request, prompt and answer; None: not known.
         concurrency: Requests at once in one container; None: not known.
         largest_context: Tokens of a request that fit at this concurrency, never more than the
-            model has; 0: not even one; None: not known.
-        largest_concurrency: Requests at once that fit with this context; 0: not even one; None:
-            not known.
+            model has and the stack allows; 0: not even one; None: not known.
+        largest_concurrency: Requests at once that fit with this context, never more than the stack
+            allows; 0: not even one; None: not known.
         notes: What else there is to say.
     """
 

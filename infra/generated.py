@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from infra.compile import Artifact
 from infra.files import write_file
-from infra.masking import masked
+from infra.masking import masked_text
 
 
 class GeneratedFile(NamedTuple):
@@ -58,8 +58,8 @@ def unified_diff(before: str, after: str, name: str) -> str:
     import difflib  # most runs have nothing to compare
 
     lines = difflib.unified_diff(
-        masked(before).splitlines(),
-        masked(after).splitlines(),
+        masked_text(before).splitlines(),
+        masked_text(after).splitlines(),
         f"a/{name}",
         f"b/{name}",
         lineterm="",

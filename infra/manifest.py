@@ -10,7 +10,6 @@ import attrs
 from infra.masking import masked_plain
 from infra.resources import (
     AppResources,
-    Image,
     ImageStep,
     Resource,
     Service,
@@ -65,6 +64,8 @@ class Manifest:
             raise ValueError(f"it is not of format {FORMAT}; use the infra that wrote it")
         if set(data) != {field.name for field in attrs.fields(cls)}:
             raise ValueError(f"it holds {', '.join(data)}; use the infra that wrote it")
+        # Before there were marks, records had what looks like a secret in clear.
+        data["resources"] = {name: _masked(name, held) for name, held in data["resources"].items()}
         return cls(**data)
 
     @property
@@ -89,18 +90,21 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:FINGERPRINT_LENGTH]
 
 
+def _masked(name: str, plain: dict[str, Any]) -> dict[str, Any]:
+    """Without secrets, at the places where a stack can have them."""
+    kind = name.partition(".")[0]
+    whole = tuple(plain) if kind == "image" else ("engine", "entrypoint")
+    return {key: masked_plain(held) if key in whole else held for key, held in plain.items()}
+
+
 def _plain_resource(resource: Resource) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(resource)
-    if isinstance(resource, Image):
-        return _without_nothing(masked_plain(plain))
     if isinstance(resource, Service):
-        engine = {each.flag: _words(each.values) for each in resource.arguments}
-        plain["engine"] = masked_plain(engine)
-        plain["entrypoint"] = masked_plain(plain["entrypoint"])
+        plain["engine"] = {each.flag: _words(each.values) for each in resource.arguments}
         plain["volumes"] = {mount.path: mount.volume.name for mount in resource.mounts}
         plain["follows"] = {each.flag: each.follows for each in resource.arguments if each.follows}
         plain["arguments"] = plain["mounts"] = None  # said by flag and by path instead
-    return _without_nothing(plain)
+    return _masked(address(resource), _without_nothing(plain))
 
 
 def _plain(value: Any) -> Any:

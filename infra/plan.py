@@ -153,10 +153,6 @@ class Plan:
         }
         return [address for address in changed if address.startswith("service.")]
 
-    def is_created(self, service: str) -> bool:
-        """Whether a service, by its address, is not deployed yet."""
-        return any(change.address == service and not change.before for change in self.changes())
-
     def compiled_again_by(self, service: str, kernels: "Kernels") -> list[FieldChange]:
         """
         What changes, so that a service needs other kernels than those that are there already.

@@ -22,7 +22,7 @@ from infra.stack import App, Stack
 
 if TYPE_CHECKING:
     from infra.estimates import Estimate
-    from infra.rules import Finding
+    from infra.rules import Accepted, Finding
 
 MOST = 64  # variants
 OF_WORDS = (Pairs, Pairs | None)  # types of fields whose values are strings
@@ -42,6 +42,7 @@ class Variant:
         price: What it costs.
         estimate: What is expected of it, or None: its component can't tell.
         findings: What the rules find in it and the stack does not accept.
+        accepted: What they find and it does, though its reasons are about the service as it is.
     """
 
     values: tuple[Any, ...]
@@ -49,6 +50,7 @@ class Variant:
     price: Price | None = None
     estimate: "Estimate | None" = None
     findings: tuple["Finding", ...] = ()
+    accepted: tuple["Accepted", ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +96,7 @@ def what_if(project: Project, settings: Sequence[str], service: str | None = Non
     as_it_is = tuple(_read(now, path) for path in paths)
     combinations = itertools.product(
         *(
-            [_held(now, path, _value(each, _is_word(now, path))) for each in values]
+            _once(_held(now, path, _value(each, _is_word(now, path))) for each in values)
             for path, values in zip(paths, given.values(), strict=True)
         )
     )
@@ -118,7 +120,7 @@ def _variant(project: Project, name: str, values: Mapping[Path, Any], rates: Rat
             stack = _with(project.stack, name, values)
         apps = lower(stack, name)
         varied = attrs.evolve(project, stack=stack, apps=apps)
-        findings = varied.report().findings
+        report = varied.report()
         address = f"service.{name}"
         estimates = varied.estimates([address])
     except InvalidStack as error:
@@ -134,8 +136,13 @@ def _variant(project: Project, name: str, values: Mapping[Path, Any], rates: Rat
         values=held,
         price=price(recorded(plain), rates),
         estimate=next(iter(estimates), None),
-        findings=tuple(each for each in findings if f"{each.where}.".startswith(f"{name}.")),
+        findings=tuple(each for each in report.findings if _is_of(name, each)),
+        accepted=tuple(each for each in report.accepted if _is_of(name, each.finding)),
     )
+
+
+def _is_of(service: str, finding: "Finding") -> bool:
+    return f"{finding.where}.".startswith(f"{service}.")
 
 
 def _setting(text: str) -> tuple[str, tuple[Any, ...]]:
@@ -178,8 +185,9 @@ def _value(given: Any, is_word: bool) -> Any:
 
 def _is_word(now: Any, path: Path) -> bool:
     """Whether a field holds a string, or is one of a mapping of strings."""
-    if isinstance(_read(now, path), str) or len(path) < 2:
-        return isinstance(_read(now, path), str)
+    is_one = isinstance(_read(now, path), str)
+    if is_one or len(path) < 2:
+        return is_one
     holder, name = _read(now, path[:-2]), path[-2]
     fields = attrs.fields_dict(type(holder)) if attrs.has(type(holder)) else {}
     return name in fields and fields[name].type in OF_WORDS
@@ -193,6 +201,11 @@ def _held(now: Any, path: Path, value: Any) -> Any:
     except InfraError:
         return value  # only with another setting's value can it be; or it is wrong, which is told
     return value if attrs.has(type(held)) else held
+
+
+def _once(values: Iterable[Any]) -> Iterable[Any]:
+    """Each value once; by its spelling, as True is not 1, and a list has no hash."""
+    return {repr(each): each for each in values}.values()
 
 
 def _one_service(

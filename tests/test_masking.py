@@ -8,17 +8,37 @@ import worlds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import KernelCache, SGLang
+from components import VLLM, ImageSpec, KernelCache, SGLang
+from components.rules import RULES
 from infra.display_what_if import what_if_json, what_if_text
 from infra.errors import InvalidStack
+from infra.facts.flags import CATALOGUES, release, versions
 from infra.generated import unified_diff
 from infra.lower import lower
-from infra.manifest import Manifest
-from infra.masking import MARK, masked, masked_plain, masked_value
+from infra.manifest import Manifest, digest
+from infra.masking import MARK, masked, masked_plain, masked_text, masked_value
+from infra.rules import check
 from infra.what_if import what_if
 
 TOKEN = "hf_" + "q" * 30
 KEY = "sk-" + "w" * 30
+NAMES = """
+DB_PASS DB_PWD PASSPHRASE SSH_PASSPHRASE API_KEYS SECRETS API_TOKENS WANDB_KEY ENCRYPTION_KEY
+SIGNING_KEY AZURE_STORAGE_KEY AUTHORIZATION X-Api-Key clientSecret HF_TOKEN_2 PGPASSWORD
+"""
+VALUES = (
+    *("xoxb-" + "1" * 20, "AIza" + "b" * 35, "ASIA" + "A" * 16, "npm_" + "a" * 36),
+    *("nvapi-" + "a" * 30, f"eyJ{'a' * 20}.eyJ{'b' * 20}.{'c' * 20}", "sk-proj-1" + "a-b" * 10),
+)
+# Of the engines' own flags all but these; and variables that engines and Modal read.
+SECRET_FLAGS = ("--admin-api-key", "--api-key", "--hf-token", "--ssl-keyfile-password")
+SECRETS = {"--api-key": KEY, "HF_TOKEN": TOKEN}
+VARIABLES = """
+TOKENIZERS_PARALLELISM MAX_TOKENS HF_TOKEN_PATH MODAL_TOKEN_ID AWS_ACCESS_KEY_ID API_KEY_HEADER
+SECRETARY GENERATE_NEXT_TOKEN SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION PWD OLDPWD BYPASS FORWARD_PASS
+PASSTHROUGH KEYBOARD MONKEY CACHE_KEY PUBLIC_KEY SSH_AUTH_SOCK VLLM_API_SERVER_COUNT HF_API_URL
+GOOGLE_APPLICATION_CREDENTIALS SGLANG_FORWARD_PASS EOS_TOKEN TIME_PER_TOKEN UNAUTHORIZED
+"""
 
 
 @pytest.mark.parametrize(
@@ -39,6 +59,11 @@ KEY = "sk-" + "w" * 30
         ("--admin-api-key", "x"),
         ("--hf-token", "x"),
         ("--ssl-keyfile-password", "x"),
+        ("--admin", "x"),
+        *((name, "x") for name in NAMES.split()),
+        *(("ANYTHING", value) for value in VALUES),
+        *(("PASSWORD", word) for word in ("1234567", "$ecretpass", "{abc}", "<abc", "/usr/abc")),
+        ("API_KEY", "1234567"),
     ],
 )
 def test_a_name_or_a_value_tells_a_secret(name: str, value: str) -> None:
@@ -83,6 +108,24 @@ def test_what_only_sounds_like_a_secret_is_shown(name: str, value: str) -> None:
         ('    *("--api-key", "a b"),', "a b"),
         ('        "HF_TOKEN": "abc",', "abc"),
         ('{"model": "x", "token": "abc"}', "abc"),
+        ('{"api_key":"abc","model":"x"}', "abc"),
+        ('["--api-key","abc"]', "abc"),
+        ("--api-key\tabc", "abc"),
+        ("--api-key\nabc", "abc"),
+        ('{"a":{"password":"hunterGGG"}}', "hunterGGG"),
+        (r'"{\"password\":\"hunter\",\"x\":\"y\"}"', "hunter"),
+        (r"{\"api_key\": \"a\\\"b\", \"x\": 1}", r"a\\\"b"),
+        ("API_KEY=ab,cd now", "ab,cd"),
+        ("API_KEY=abc(def)ghi", "abc(def)ghi"),
+        ("HF_TOKEN=\"a'b'c\"", "a'b'c"),
+        (r'password="a\"b" now', r"a\"b"),
+        ("redis://u:p@hunterFFF@h/0", "u:p@hunterFFF"),
+        (f"git+https://{'0a' * 20}@github.com/x", "0a" * 20),
+        ("curl -H 'Authorization: Bearer tok-abc' h", "Bearer tok-abc"),
+        ("curl -H 'X-Api-Key: abc' h", "abc"),
+        ('["--kv-key", "--api-key", "abc"]', "abc"),
+        ('passthrough="API_KEY=abc"', "abc"),
+        (f"API_KEY=x,{TOKEN},y now", f"x,{TOKEN},y"),
     ],
 )
 def test_a_secret_in_a_text_is_masked_alone(text: str, secret: str) -> None:
@@ -103,11 +146,65 @@ def test_a_secret_in_a_text_is_masked_alone(text: str, secret: str) -> None:
         "RUN --mount=type=secret,id=hf_token hf download",
         'SECRET = modal.Secret.from_name("huggingface-secret")',
         "    secrets=CHAT_SECRETS,",
+        "f(token=None, api_key=None)",
+        "git+ssh://git@github.com/a",
+        "Authorization: Bearer $TOKEN",
+        "--served-model-name sk-learn-something-long-enough-model",
+        "--admin-host 0.0.0.0",
     ],
 )
 def test_a_text_without_a_secret_stays(text: str) -> None:
     """Variables and names of Secrets are for everybody to see."""
     assert masked(text) == text
+
+
+@pytest.mark.parametrize("engine", CATALOGUES)
+def test_the_flags_of_engines_are_shown(engine: str) -> None:
+    """Of every release, whatever stands behind them, wherever it is written."""
+    names = {name for each in versions(engine) for name in release(engine, each).names()}
+    assert len(names) > 150
+    for name in names - {*SECRET_FLAGS}:
+        assert masked_value(name, "argmax") == "argmax"
+        for text in (f"{name} argmax", f"{name}=argmax", f'*("{name}", "argmax"),'):
+            assert masked(text) == text
+
+
+@pytest.mark.parametrize("name", VARIABLES.split())
+def test_variables_that_are_no_secrets_are_shown(name: str) -> None:
+    """They count, place or describe."""
+    assert masked_value(name, "argmax") == "argmax"
+    assert masked(f"{name}=argmax") == f"{name}=argmax"
+
+
+def test_all_values_behind_a_flag_are_masked() -> None:
+    """A flag or a key may have several, and the next flag has its own."""
+    for text in (
+        '*("--api-key", "one", "two")',
+        '"--api-key",\n        "one",\n        "two",\n    ',
+        '["--api-key","one","two","--host","h"]',
+        '{"api_keys": ["one", "two"], "host": "h"}',
+        '--api-key "one", "two"',
+    ):
+        shown = masked(text)
+        assert shown.count(MARK) == 2 and "one" not in shown and "two" not in shown
+        assert ("h" in shown.split(MARK)[-1]) == ('"h"' in text)
+    shown = masked_plain(["serve", "--api-key", "one", "two", "--host", "h"])
+    assert [each[:7] for each in shown] == [
+        *("serve", "--api-k", "(secret", "(secret", "--host", "h"),
+    ]
+
+
+def test_plain_data_is_masked_once() -> None:
+    """A record that is read back is the same record."""
+    data = {"--api-key": ["one", "two"], "args": [{"HF_TOKEN": "x"}, "login --token abc"]}
+    assert masked_plain(masked_plain(data)) == masked_plain(data)
+
+
+def test_a_variable_as_a_pair_is_masked() -> None:
+    """As `--what-if` has those of an environment; names of Modal's Secrets are no pairs."""
+    ((name, value), other) = masked_plain([("API_TOKEN", "top"), ("MODE", "fast")], "environment")
+    assert name == "API_TOKEN" and value.startswith(MARK) and other == ["MODE", "fast"]
+    assert masked_plain(["my_secret", "other"], "secrets") == ["my_secret", "other"]
 
 
 @given(st.text("abcXYZ019_-/.", min_size=1), st.text("abcXYZ019_-/.", min_size=1))
@@ -132,6 +229,34 @@ def test_no_record_holds_a_secret() -> None:
     assert KEY not in one.to_json().decode() and TOKEN not in one.to_json().decode()
     assert one.fingerprint != other.fingerprint
     assert one.resources != other.resources
+
+
+def test_an_old_record_is_masked_when_it_is_read() -> None:
+    """Records were once written in clear, and what is read is shown."""
+    new = record(engine=SGLang(api_key=KEY), environment={"HF_TOKEN": TOKEN})
+    marks = {key: masked_value(key, value) for key, value in SECRETS.items()}
+    text = new.to_json().decode()
+    for key, mark in marks.items():
+        assert mark in text
+        text = text.replace(mark, SECRETS[key])
+    read = Manifest.from_json(text.encode(), digest(text.encode()))
+    assert read == new
+    assert Manifest.from_json(new.to_json(), new.fingerprint) == new
+
+
+def test_no_finding_shows_a_word_that_is_refused() -> None:
+    """Neither where the words are chosen from a list nor where they are read as numbers."""
+    engine = VLLM(mamba_cache_mode=TOKEN, max_num_seqs=KEY)
+    service = worlds.service(
+        engine=engine, image=ImageSpec.from_registry("vllm/vllm-openai:v0.33.0")
+    )
+    found = check(lower(worlds.stack(service), "dev.py"), RULES, accept={}, is_strict=False)
+    refused = [each for each in found.findings if each.code == "INF012"]
+    assert len(refused) == 2 and str(refused).count(MARK) == 2
+    assert TOKEN not in str(found) and KEY not in str(found)
+    service = worlds.service(engine=SGLang(api_key=["one-key", "other-key"]))
+    found = check(lower(worlds.stack(service), "dev.py"), RULES, accept={}, is_strict=False)
+    assert "INF010" in str(found) and "other-key" not in str(found)
 
 
 def test_no_disagreement_shows_a_secret() -> None:
@@ -159,3 +284,25 @@ def test_values_that_are_tried_are_masked() -> None:
     shown = what_if_text(found) + str(what_if_json(found, "dev"))
     assert shown.count(MARK) >= 4
     assert KEY not in shown and "other-key" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token",
+        "--token ",
+        'token="',
+        '"token":"',
+        '--api-key "a",',
+        "a-",
+        'token="\\',
+        "eyJ-",
+        '\\\\\\"',
+        "://a:",
+    ],
+)
+def test_a_long_text_is_masked(text: str) -> None:
+    """The search is linear; a quadratic one would not come to the end of these."""
+    long = text * (200_000 // len(text)) + " "
+    for each in (long, f'--token "a", "{long}'):
+        assert masked_text(each)[-1:] in " )"

@@ -154,6 +154,10 @@ def test_what_was_accepted_is_listed_where_something_changes() -> None:
     report = Report(findings=(), accepted=(Accepted(finding=finding, reason="measured"),))
     reason = "Findings: 1 accepted\n  accepted INF070 chat: measured\n"
     assert reason in plan_text(plan(CHAT, report=report), NOTHING, now=0)
+    twice = attrs.evolve(plan(CHAT, report=report), accepted=report.accepted * 2)
+    assert ("Findings: 2 accepted\n  accepted INF070 chat, 2 times: measured\n") in plan_text(
+        twice, NOTHING, now=0
+    )
     same = plan_text(plan(CHAT, live=live(CHAT), report=report), live(CHAT), now=0)
     for text in (same, list_text(plan(CHAT, report=report), NOTHING, now=0)):
         assert "Findings: 1 accepted\n\n" in text

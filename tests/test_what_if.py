@@ -278,7 +278,7 @@ def compared(*findings: Sequence[Finding]) -> WhatIf:
 
 
 def test_only_what_differs_from_now_is_told() -> None:
-    """What comes and goes stands in the row, and each new error or warning once below."""
+    """What comes and goes stands in the row, and each new error or warning once below as it is."""
     kept, gone, info = finding("INF001"), finding("INF002"), finding("INF003", "info")
     new, worse = finding("INF004", what="3 GB lack"), finding("INF001", "error")
     other = finding("INF004", what="5 GB lack")
@@ -291,9 +291,64 @@ def test_only_what_differs_from_now_is_told() -> None:
         "+1 error (INF001), +1 warning (INF004), +1 info (INF003), -2 warnings (INF001, INF002)",
     ]
     assert blocks == [
-        "New in 3:\n  error INF001 chat.gpu: so\n      mend INF001",
-        "New in 2, 3:\n  warning INF004 chat.gpu: 3 GB lack\n      mend INF004",
+        "New in 3:\n  error INF001 chat.gpu: so\n      mend INF001\n"
+        "  warning INF004 chat.gpu: 5 GB lack\n      mend INF004",
+        "New in 2:\n  warning INF004 chat.gpu: 3 GB lack\n      mend INF004",
     ]
+
+
+def test_two_findings_of_a_kind_are_two() -> None:
+    """Neither hides the other; one with other figures than now is told as such."""
+    first, second = finding("INF004", what="3 GB lack"), finding("INF004", what="5 GB lack")
+    both = what_if_text(compared([], [first, second], [second, first])).split("\n\n")
+    assert [line.rpartition("  ")[2] for line in both[1].splitlines()[2:]] == [
+        "+2 warnings (INF004)"
+    ] * 2
+    assert both[2:] == [
+        "New in 1, 2:\n  warning INF004 chat.gpu: 3 GB lack\n      mend INF004\n"
+        "  warning INF004 chat.gpu: 5 GB lack\n      mend INF004"
+    ]
+    rows, new = what_if_text(compared([first], [second])).split("\n\n")[1:]
+    assert rows.endswith("  ~1 warning (INF004)")
+    assert "5 GB lack" in new
+
+
+def test_each_gpu_is_told_for_what_it_lacks() -> None:
+    """A finding speaks of the variant that it stands under."""
+    found = tried(one(model="nvidia/Qwen3-32B-FP4"), "gpu=H200:1,L4:1")
+    text = what_if_text(found)
+    for index, gpu in enumerate(("H200", "L4"), start=1):
+        [lacks] = [each for each in found.variants[index].findings if each.code == "INF062"]
+        [block] = [each for each in text.split("\n\n") if each.startswith(f"New in {index}:")]
+        assert f"  error INF062 chat.gpu: {lacks.what}\n" in block
+        assert f", and {gpu} has " in block
+
+
+def test_what_is_accepted_and_gets_worse_is_told() -> None:
+    """The reason was given for the service as it is; beside it stands what it covers by now."""
+    engine = SGLang(mem_fraction_static=0.8)
+    stack = Stack(
+        "dev",
+        apps=[App("one", [worlds.service(engine=engine)])],
+        accept={"INF070": "measured at 0.8"},
+    )
+    found = tried(stack, "engine.mem_fraction_static=0.98")
+    _, rows, *blocks = what_if_text(found).split("\n\n")
+    assert "+1 accepted (INF070)" in rows.splitlines()[2]
+    [block] = [each for each in blocks if "INF070" in each]
+    assert block.startswith("New in 1:\n")
+    assert block.endswith("\n      accepted: measured at 0.8")
+    assert "; accepted: measured at 0.8" in what_if_markdown(found)
+    now, worse = what_if_json(found, "dev")["variants"]
+    assert "INF070" not in {each["code"] for each in now["accepted"]}
+    [held] = [each for each in worse["accepted"] if each["code"] == "INF070"]
+    assert held["reason"] == "measured at 0.8"
+
+
+def test_a_value_given_twice_is_one_row() -> None:
+    """However it is spelled; True is another value than 1."""
+    assert len(tried(one(), 'gpu="H100:2",["H100:2"],"L4:2"').variants) == 3
+    assert len(tried(one(), "engine.flag=1,true,1").variants) == 3
 
 
 def test_all_of_a_start_is_told() -> None:

@@ -9,13 +9,8 @@ from components.rules.speculative import STEPS, TOKENS, TOPK
 from infra.facts.models import ModelFacts, model_of
 
 OWN_LAYERS = 1  # of a model's own multi-token prediction, if its config.json says no other number
-UNCOUNTED = (
-    "NGRAM",
-    "UNO",
-    "ngram",
-    "suffix",
-    "extract_hidden_states",
-)  # guesses without a draft model
+# Ways to guess without a draft model.
+UNCOUNTED = ("NGRAM", "UNO", "ngram", "suffix", "extract_hidden_states")
 
 
 @attrs.frozen(kw_only=True)

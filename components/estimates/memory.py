@@ -1,17 +1,20 @@
-"""What a service on SGLang takes of each GPU's memory, and what is left."""
+"""What a service takes of each GPU's memory, and what is left."""
 
 from collections.abc import Iterator, Sequence
 
 from components.estimates.draft import UNCOUNTED, Draft
 from components.estimates.kv_cache import KVCache
 from components.rules.budget import (
+    CACHE_BLOCKS,
     CACHE_BYTES,
     attention_copies,
     bytes_per_gpu,
+    cache_bytes,
     fraction,
     is_shrunk,
     out_of_range,
     resident_bytes,
+    token_limit,
 )
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
@@ -37,40 +40,73 @@ def memory_fit(engine: Engine) -> MemoryFit | None:
         MemoryItem(name="weights", bytes=resident_bytes(engine), note=_weights_note(facts, engine)),
         *_draft_item(draft, engine),
     ]
-    reserve = gpu.capacity - int(gpu.capacity * share)
-    given = engine.count(CACHE_BYTES)
-    fixed = [
-        *held,
-        MemoryItem(
-            name="reserve",
-            bytes=_left(gpu.capacity - given, held) if given else reserve,
-            note=_reserve_note(engine, draft),
-        ),
-    ]
     requests = [_cache_item(cache, context, concurrency, engine.gpu_count)]
     if facts.is_hybrid and isinstance(engine, SGLangEngine):
         requests.append(_states_item(cache, concurrency))
-    left = _left(gpu.capacity, fixed)
+    states = 0 if cache.state_bytes == 0 else concurrency and cache.states(concurrency)
+    outside, flag = _outside(engine, cache, held, states, gpu.capacity, share)
+    given = cache_bytes(engine)
+    if is_too_large := outside is not None and outside < 0:
+        note = f"{CACHE_BYTES} {engine.text(CACHE_BYTES)}, whatever requests there are"
+        requests, outside = [MemoryItem(name="KV cache", bytes=given, note=note)], 0
+    reserve = MemoryItem(name="reserve", bytes=outside, note=_reserve_note(engine, draft, flag))
+    left = _left(gpu.capacity, (*held, reserve))
+    free = None if left is None else _left(left, requests)
+    left = 0 if is_too_large else left
     largest_context = largest_concurrency = None
     if left is not None and concurrency is not None:
-        largest_context = cache.largest_context(left, concurrency)
+        tokens = cache.largest_context(left, concurrency)
+        largest_context = _limited(tokens, engine.longest, engine.count(engine.context_flag))
     if left is not None and context is not None:
-        largest_concurrency = cache.largest_concurrency(left, context)
-    if largest_context is not None and engine.longest is not None:
-        largest_context = min(largest_context, engine.longest)
-    free = None if left is None else _left(left, requests)
+        running, limit = engine.requests[0], token_limit(engine)
+        largest_concurrency = _limited(
+            cache.largest_concurrency(left, context),
+            running and running * engine.dp,
+            limit and limit[0] // context * cache.copies,
+            engine.service.routing.max_inputs,
+        )
     return MemoryFit(
         gpu=gpu.name,
         gpu_count=engine.gpu_count,
         capacity=gpu.capacity,
-        items=(*fixed[:-1], *requests, fixed[-1]),
+        items=(*held, *requests, reserve),
         free=free,
         context=context,
         concurrency=concurrency,
         largest_context=largest_context,
         largest_concurrency=largest_concurrency,
-        notes=tuple(_notes(engine, cache, left, free)),
+        notes=tuple(_notes(engine, cache, left, free, flag)),
     )
+
+
+def _outside(
+    engine: Engine,
+    cache: KVCache,
+    held: Sequence[MemoryItem],
+    states: int | None,
+    capacity: int,
+    share: float,
+) -> tuple[int | None, str]:
+    """
+    Bytes that are neither for weights nor for requests, and the flag that leaves so many.
+
+    Below 0: what the stack gives the KV cache is more than there is; None: not known.
+    """
+    if given := cache_bytes(engine):
+        found, flag = _left(capacity - given, held), CACHE_BYTES
+    else:
+        found, flag = capacity - int(capacity * share), engine.share_flag
+    limit = token_limit(engine)
+    if limit and cache.token_bytes and states is not None and found is not None and found >= 0:
+        unused = _left(capacity - cache.token_bytes * limit[0] - states, held)
+        if unused is not None and unused > found:
+            return unused, limit[1]
+    return found, flag
+
+
+def _limited(count: int | None, *limits: int | None) -> int | None:
+    """So many, and no more than any limit that there is; None: not known."""
+    return None if count is None else min([count, *(each for each in limits if each is not None)])
 
 
 def _left(capacity: int, items: Sequence[MemoryItem]) -> int | None:
@@ -124,11 +160,11 @@ def _draft_item(draft: Draft, engine: Engine) -> tuple[MemoryItem, ...]:
     return (MemoryItem(name="draft model", bytes=size, note=note),)
 
 
-def _reserve_note(engine: Engine, draft: Draft) -> str:
-    flag = CACHE_BYTES if engine.text(CACHE_BYTES) else engine.share_flag
+def _reserve_note(engine: Engine, draft: Draft, flag: str) -> str:
+    """What the reserve is for, with the flag that leaves so much."""
     given = engine.text(flag)
     note = f"outside {flag} {given}" if given else f"{engine.title}'s own"
-    if not isinstance(engine, SGLangEngine):
+    if flag != engine.share_flag or not isinstance(engine, SGLangEngine):
         return note
     note += ": activations, CUDA graphs"
     if engine.algorithm in (None, *UNCOUNTED) or draft.is_counted:
@@ -167,18 +203,23 @@ def _missing(unknown: Sequence[str]) -> str:
     return f"{', '.join(unknown)} {are} not known"
 
 
-def _notes(engine: Engine, cache: KVCache, room: int | None, free: int | None) -> Iterator[str]:
+def _notes(
+    engine: Engine, cache: KVCache, room: int | None, free: int | None, flag: str
+) -> Iterator[str]:
     is_sglang, context = isinstance(engine, SGLangEngine), engine.context
     if engine.service.gpu[1:]:
         yield f"for {engine.service.gpu[0]}, the first that is asked for"
     longest = cache.largest_context(room, 1) if room is not None else None
+    longest = _limited(longest, *(token_limit(engine) or ())[:1])
     if room is not None and room <= 0:
-        yield f"{engine.title} does not start: there is no room for a KV cache"
+        size = cache_bytes(engine)
+        such = f" of {gigabytes(size)} GB" if size else ""
+        yield f"{engine.title} does not start: there is no room for a KV cache{such}"
     elif longest is not None and context is not None and longest < context:
-        yield (
-            f"the largest request has {longest:,} tokens: "
-            + ("SGLang refuses longer ones" if is_sglang else f"{engine.title} does not start")
-        )
+        then = "SGLang refuses longer ones" if is_sglang else f"{engine.title} does not start"
+        if flag == CACHE_BLOCKS:  # not every release looks at it when it starts
+            then = "longer ones wait for ever, if it starts"
+        yield f"the largest request has {longest:,} tokens: {then}"
     elif free is not None and free < 0:
         yield f"{engine.title} starts, and lets requests wait for which the KV cache has no room"
     if room is not None and room > 0:
@@ -189,7 +230,7 @@ def _notes(engine: Engine, cache: KVCache, room: int | None, free: int | None) -
         elif not engine.model.is_hybrid:
             tokens = room // cache.token_bytes * cache.copies
             yield f"there is room for {tokens:,} tokens in all"
-        if not is_sglang:
+        if not is_sglang and flag == engine.share_flag:
             yield (
                 f"at the most: what activations and CUDA graphs take of this, {engine.title} "
                 "finds out when it starts"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.rules.engine import LARGEST, Engine
+from components.rules.engine import LARGEST, Engine, whole
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.gpus import Gpu
 from infra.facts.models import ModelFacts
@@ -54,6 +54,8 @@ COUNTS = {
 LEAST, MARGIN = 0.3, 0.12
 HIGH = 0.95  # documented for vLLM and that model
 CACHE_BYTES = "--kv-cache-memory-bytes"
+CACHE_TOKENS, CACHE_BLOCKS = "--max-total-tokens", "--num-gpu-blocks-override"
+BLOCK = 16  # tokens of a block in vLLM, where neither the stack nor the kind of attention says it
 UNCHUNKED = 16384  # tokens of a prefill where --chunked-prefill-size is -1
 
 
@@ -114,7 +116,7 @@ def for_draft(engine: SGLangEngine) -> int:
 
 def fraction(engine: Engine, gpu: Gpu) -> float | None:
     """The share for weights and KV cache, as asked for or the engine's own; None: not known."""
-    if engine.text(CACHE_BYTES):
+    if cache_bytes(engine):
         return 1.0  # vLLM then asks for no share of the memory
     if engine.share is None:
         return own_share(engine, gpu)
@@ -155,10 +157,30 @@ def is_shrunk(engine: Engine) -> bool:
     return engine.model.quantization is None and engine.text("--quantization") is not None
 
 
+def cache_bytes(engine: Engine) -> int | None:
+    """Bytes of each GPU that the stack gives the KV cache, however many; None: it does not say."""
+    found = whole(engine.text(CACHE_BYTES) or "")
+    return found if found and found > 0 else None
+
+
+def token_limit(engine: Engine) -> tuple[int, str] | None:
+    """
+    Tokens that the stack lets the KV cache of one copy have, and the flag; None: it does not say.
+
+    The memory may have room for fewer. Latent attention in vLLM has blocks of other sizes.
+    """
+    if tokens := engine.count(CACHE_TOKENS):
+        return tokens, CACHE_TOKENS
+    blocks, size = engine.count(CACHE_BLOCKS), engine.count("--block-size")
+    if blocks is None or (size is None and engine.model.latent_size):
+        return None
+    return blocks * (size or BLOCK), CACHE_BLOCKS
+
+
 def room(engine: Engine, gpu: Gpu) -> int | None:
     """Bytes of each GPU that weights leave for the KV cache, at the most; None: not known."""
-    if engine.text(CACHE_BYTES):
-        return engine.count(CACHE_BYTES)
+    if given := cache_bytes(engine):
+        return given
     size, share, capacity = resident_bytes(engine), fraction(engine, gpu), gpu.capacity
     if size is None or share is None or capacity is None:
         return None

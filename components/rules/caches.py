@@ -1,4 +1,4 @@
-"""Whether weights and compiled kernels are kept where SGLang looks for them."""
+"""Whether weights and compiled kernels are kept where the engine looks for them."""
 
 import re
 from collections.abc import Iterator

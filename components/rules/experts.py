@@ -61,12 +61,13 @@ def blocks_cut(engine: SGLangEngine) -> Iterator[Fault]:
         return
     if size % ranks or size // ranks % model.block_size:
         good = [each for each in (8, 4, 2, 1) if not size % (each * model.block_size)]
+        cut = f"cut into {' or '.join(map(str, good))}: with another number of GPUs"
+        whole = ", or ep_size= to give each GPU whole experts" if model.expert_size else ""
         yield Fault(
             field="gpu",
             what=f"{size} rows on {ranks} GPUs are {size / ranks:g} each, which is no multiple of "
             f"the model's blocks of {model.block_size}",
-            fix=f"cut into {' or '.join(map(str, good))}: with another number of GPUs"
-            + (", or ep_size= to give each GPU whole experts" if model.expert_size else ""),
+            fix=cut + whole if good else "use weights in 16 bits",
         )
 
 

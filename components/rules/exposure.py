@@ -1,7 +1,7 @@
 """Who may call a service, what it gives away, and what it costs while nobody calls."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 
 from components.rules.engine import Engine, variables
 from infra.facts.models import model_of
@@ -50,7 +50,7 @@ def _secret_flags(arguments: Iterable[Argument]) -> Iterator[str]:
             yield found
 
 
-@cache  # most services of a stack have most of their flags in common
+@lru_cache(4096)  # most services of a stack have most of their flags in common
 def _secret_flag(flag: str, values: tuple[str, ...]) -> str:
     """The flag if it has a secret behind it, else nothing."""
     is_secret = any(masked_value(flag, value) != value for value in values)

@@ -1,5 +1,6 @@
 """Whether the image's release of the engine takes the command line."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -8,7 +9,7 @@ from components.image import SERVING, SGLANG_IMAGE, repository
 from components.rules.engine import Engine, base_tag
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.flags import CATALOGUES, Release, release, versions
-from infra.masking import masked
+from infra.masking import masked, masked_value
 from infra.rules import Fault, Rule, Subject, rule
 
 CATALOGUE = "the source of SGLang 0.5.6.post2 to 0.5.23 and of vLLM 0.11.2 to 0.33.0"
@@ -41,7 +42,7 @@ def unknown_flag(engine: Engine) -> Iterator[Fault]:
     """
     for error in engine.parsed.errors:
         if error.startswith(UNKNOWN):
-            word = masked(error.removeprefix(UNKNOWN))
+            word = _shown(error.removeprefix(UNKNOWN), engine)
             flag = word.partition(" ")[0].partition("=")[0]
             if not flag.startswith("-"):
                 yield Fault(
@@ -85,6 +86,7 @@ def refused_value(engine: Engine) -> Iterator[Fault]:
             given = next(
                 (each.values for each in engine.service.arguments if each.flag == flag), ()
             )
+            shown = [masked_value(flag, word) for word in given]
             renamed = [RENAMED_WORDS[each] for each in given if each in RENAMED_WORDS]
             from difflib import get_close_matches  # for what is wrong only
 
@@ -93,13 +95,23 @@ def refused_value(engine: Engine) -> Iterator[Fault]:
             if "invalid choice" in error:  # which Python words differently from release to release
                 known = f"one of {', '.join(choices)}"
                 yield Fault(
-                    what=f"{flag}: {engine.version} does not take {' '.join(given)!r}",
+                    what=f"{flag}: {engine.version} does not take {' '.join(shown)!r}",
                     fix=f"write {' or '.join(near) if near else known}, or take the flag out",
                 )
             else:
                 yield Fault(
-                    what=f"{engine.version} refuses it: {error}", fix=f"write what {flag} takes"
+                    what=f"{engine.version} refuses it: {_shown(error, engine)}",
+                    fix=f"write what {flag} takes",
                 )
+
+
+def _shown(error: str, engine: Engine) -> str:
+    """What the parser says, with marks in the place of words that are secrets."""
+    for each in engine.service.arguments:
+        for word in each.values:
+            if (mark := masked_value(each.flag, word)) != word:
+                error = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", mark, error)
+    return masked(error)
 
 
 @rule("INF013", severity="warning", source=CATALOGUE, view=listed)

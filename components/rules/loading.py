@@ -150,7 +150,7 @@ class Loading:
     @lazy
     def to_load(self) -> int | None:
         """Seconds that a start takes at the most, without kernels; None: not known."""
-        return None if self.seconds is None else math.ceil(self.seconds[1]) + BESIDE_WEIGHTS
+        return None if self.seconds is None else int(self.seconds[1]) + BESIDE_WEIGHTS
 
     @lazy
     def to_start(self) -> int | None:
@@ -162,11 +162,15 @@ class Loading:
         """Seconds that the very first start takes at the most, which fills the Volumes."""
         if self.to_start is None:
             return None
-        download = transfer(sum(self.downloads.values()), HUB)[1]
-        return self.to_start + math.ceil(download) + self.to_compile_first
+        download = sum(int(transfer(size, HUB)[1]) for size in self.downloads.values())
+        return self.to_start + download + self.to_compile_first
 
 
 def transfer(size: int, rate: tuple[float, float]) -> Seconds:
-    """What so many bytes take at a rate, (slow, fast)."""
+    """
+    What so many bytes take at a rate, (slow, fast), in whole seconds, rounded up.
+
+    So sums of them are the same in a table, which rounds, and in a rule, which compares.
+    """
     slow, fast = rate
-    return size / fast, size / slow
+    return float(math.ceil(size / fast)), float(math.ceil(size / slow))

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from components.rules.budget import (
+    BLOCK,
+    CACHE_BYTES,
     attention_copies,
     attention_ranks,
+    cache_bytes,
     fraction,
     highest_share,
     is_shrunk,
@@ -14,9 +17,11 @@ from components.rules.budget import (
     resident_bytes,
     room,
     token_bytes,
+    token_limit,
 )
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
+from infra.facts.gpus import Gpu
 from infra.figures import gigabytes
 from infra.rules import Fault, Rule, rule
 
@@ -47,7 +52,7 @@ def fraction_too_high(engine: SGLangEngine) -> Iterator[Fault]:
         if given <= highest_share(engine, gpu):
             continue
         own, capacity = own_fraction(engine, gpu), gpu.capacity
-        if own is not None and capacity is not None:
+        if own is not None and own > 0 and capacity is not None:
             left, wanted = (gigabytes(int((1 - each) * capacity)) for each in (given, own))
             yield Fault(
                 what=f"{engine.share_flag}: {given:g} leaves {left} GB of {gpu.name}'s memory; "
@@ -69,10 +74,13 @@ def weights_do_not_fit(engine: Engine) -> Iterator[Fault]:
     Weights that are larger than the share of the GPUs' memory that is theirs.
 
     The engine ends with "Not enough memory" or "No available memory for the cache blocks", and
-    says to raise the share; that helps only where the GPUs are large enough.
+    says to raise the share; that helps only where the GPUs are large enough. A KV cache of so many
+    bytes, with which vLLM asks for no share, has to fit beside the weights.
     """
-    size = resident_bytes(engine)
-    if size is None or is_shrunk(engine):
+    size = None if is_shrunk(engine) else resident_bytes(engine)
+    if given := cache_bytes(engine):
+        yield from _cache_does_not_fit(engine, given, size or 0)
+    if size is None:
         return
     for gpu in engine.gpus:
         share = fraction(engine, gpu)
@@ -97,6 +105,22 @@ def weights_do_not_fit(engine: Engine) -> Iterator[Fault]:
             what=f"{engine.service.model} is {gigabytes(size)} GB per GPU, and {share:.2f} of "
             f"{gpu.name}'s {gigabytes(gpu.capacity)} GB are for weights and KV cache",
             fix=fix,
+        )
+
+
+def _cache_does_not_fit(engine: Engine, given: int, size: int) -> Iterator[Fault]:
+    """KV caches of so many bytes for which weights leave no room, where they have room alone."""
+    for gpu in engine.gpus:
+        if gpu.capacity is None or not size <= gpu.capacity < size + given:
+            continue
+        own = int((own_share(engine, gpu) or 0) * gpu.capacity) - size
+        beside = f" beside {gigabytes(size)} GB of weights" if size else ""
+        yield Fault(
+            what=f"{CACHE_BYTES}: {gigabytes(given)} GB for the KV cache{beside} are more than "
+            f"{gpu.name}'s {gigabytes(gpu.capacity)} GB",
+            fix=f"take it out: {engine.title} would take {gigabytes(own)} GB at the most"
+            if own > 0
+            else "use more or larger GPUs",
         )
 
 
@@ -195,25 +219,46 @@ def longest_does_not_fit(engine: Engine) -> Iterator[Fault]:
     the requests that are longer than the cache, each with an error.
     """
     context, facts = engine.context, engine.model
-    if context is None or facts.kv_layers is None or is_shrunk(engine):
+    if context is None:
         return
-    context = min(context, engine.longest or context)
-    layers = -(-(facts.kv_layers - (facts.sliding_layers or 0)) // engine.pp)
-    each = token_bytes(engine, layers)
-    for gpu in engine.gpus if each else ():
-        left = room(engine, gpu)
-        if not each or left is None or not 0 < left < each * context or any(out_of_range(engine)):
+    context, each = min(context, engine.longest or context), None
+    if facts.kv_layers is not None and not is_shrunk(engine):
+        layers = -(-(facts.kv_layers - (facts.sliding_layers or 0)) // engine.pp)
+        each = token_bytes(engine, layers)
+    for gpu in engine.gpus:
+        tokens, flag = _largest(engine, gpu, each)
+        if tokens is None or tokens >= context or any(out_of_range(engine)):
             continue
-        is_certain = engine.package == "vllm" and not facts.is_estimate("weight_bytes")
+        has = f"{gpu.name} has at most {gigabytes(room(engine, gpu) or 0)} for it"
+        takes, more = "", "use more or larger GPUs"
+        if each:
+            takes = f" takes {gigabytes(each * context)} GB of KV cache per GPU"
+        if flag:
+            has, more = f"{flag} is {engine.text(flag)}", f"raise {_keyword(flag)}"
+        whole = max(tokens // BLOCK, 1) * BLOCK  # a request has whole blocks of the cache
+        is_sure = flag == CACHE_BYTES or not (flag or facts.is_estimate("weight_bytes"))
         yield Fault(
             field="engine",
-            what=f"one request of {context:,} tokens takes {gigabytes(each * context)} GB of KV "
-            f"cache per GPU, and {gpu.name} has at most {gigabytes(left)} for it: the largest has "
-            f"{left // each:,} tokens",
-            fix=f"write {_keyword(engine.context_flag)}={left // each} or less, or use more or "
-            "larger GPUs",
-            severity=None if is_certain else "warning",
+            what=f"one request of {context:,} tokens{takes}, and {has}: the largest has "
+            f"{tokens:,} tokens",
+            fix=f"write {_keyword(engine.context_flag)}={whole} or less, or {more}",
+            severity=None if is_sure and engine.package == "vllm" else "warning",
         )
+
+
+def _largest(engine: Engine, gpu: Gpu, each: int | None) -> tuple[int | None, str]:
+    """
+    Tokens of the largest request, and the flag that allows no more; empty: the memory does not.
+
+    None: not known, or there is no room at all.
+    """
+    limit, left = token_limit(engine), room(engine, gpu) if each else None
+    if not each or left is None:
+        return limit or (None, "")
+    if left <= 0:
+        return None, ""
+    found = left // each, CACHE_BYTES if cache_bytes(engine) else ""
+    return min(found, limit) if limit else found
 
 
 def _keyword(flag: str) -> str:

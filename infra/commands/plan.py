@@ -74,6 +74,14 @@ def command(
     STACK is a stack file, or a folder of them. The plan of a single stack is kept for `infra
     apply`.
     """
+    if as_json and as_markdown:
+        raise UsageError(
+            "--json, --markdown: both would be printed; one of them is allowed; write the other "
+            "into a file, with --json-into or --markdown-into"
+        )
+    from infra.files import check_writable
+
+    check_writable({"--out": out, "--json-into": json_into, "--markdown-into": markdown_into})
     if settings:
         others = (target, environment, adopt, limit, exclude, show_diff, concise, out)
         if any((*others, detailed_exitcode)) or len(stacks) > 1 or len(only) > 1:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -158,7 +158,7 @@ def _options(engine: str, version: str) -> Mapping[str, Option]:
     return {name: option for option in options for name in option["names"]}
 
 
-@cache  # the services of a stack often have one command line
+@lru_cache(maxsize=1024)  # the services of a stack often have one command line
 def _parsed(of: Release, argv: Sequence[str]) -> Parsed:
     if of.engine == "vllm":
         from infra.facts.flexible import normalised  # SGLang's parser takes the words as they are

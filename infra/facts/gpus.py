@@ -1,4 +1,4 @@
-"""Modal's GPUs, their prices and their regions, as Modal documents them."""
+"""Modal's GPUs and regions, as Modal documents them."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,6 +1,7 @@
 """What a stack costs, at the command line: a limit that stops an apply, other values tried."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -121,3 +122,29 @@ def test_what_does_not_go_with_other_values(infra: Run, option: list[str]) -> No
     refused = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=L4:2", *option)
     assert refused.returncode == 64
     assert "leave the other options out" in refused.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--what-if", "alpha.gpu=L4:2"]])
+def test_one_thing_is_printed(infra: Run, more: list[str]) -> None:
+    """JSON with Markdown behind it is neither."""
+    refused = infra("plan", "stacks/dev.py", "--json", "--markdown", *more)
+    assert (refused.returncode, refused.stdout) == (64, "")
+    assert "one of them is allowed" in refused.stderr
+
+
+def test_a_file_that_can_t_be_is_told_before_anything_is_done(infra: Run, project: Path) -> None:
+    """A folder, or one that is not there, is told of all options at once; nothing is left."""
+    (project / "held").mkdir()
+    before = sorted(project.rglob("*"))
+    files = ("--out", "held", "--json-into", "no/plan.json", "--markdown-into", os.devnull)
+    refused = infra("plan", "stacks/dev.py", *files)
+    assert (refused.returncode, refused.stdout) == (64, "")
+    folder, missing, device = refused.stderr.removeprefix("Error: ").splitlines()
+    assert folder.startswith("--out held: is a folder; the path of a file is allowed; ")
+    assert missing.startswith("--json-into no/plan.json: there is no folder no; ")
+    assert device.startswith(f"--markdown-into {os.devnull}: is no plain file; ")
+    tried = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=L4:2", "--json-into", "held")
+    assert tried.returncode == 64
+    assert [each for each in sorted(project.rglob("*")) if "__pycache__" not in each.parts] == [
+        each for each in before if "__pycache__" not in each.parts
+    ]

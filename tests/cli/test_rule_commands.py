@@ -103,6 +103,17 @@ def test_a_finding_is_explained_where_it_is(infra: Run, stack: str) -> None:
     assert "  nothing is found\n" in infra("explain", "INF060", "--stack", stack).stdout
 
 
+def test_the_severity_is_that_of_what_is_shown(infra: Run, project: Path) -> None:
+    """A finding may have another one than its rule, which is told beside the rule's own."""
+    path = project / "stacks" / "dev.py"
+    faulty = HANDBOOK.replace('fix="write max_containers=4"', 'fix="do", severity="info"')
+    before, _, _ = path.read_text().rpartition(")")
+    path.write_text(f"{faulty}{before}, rules=[two_containers])")
+    told = infra("explain", "ACME001", "--stack", "stacks/dev.py").stdout
+    assert "\nSeverity: warning, strict: error, here: info\n" in told
+    assert "\n  info ACME001 alpha.max_containers: is not set\n" in told
+
+
 def test_codes_that_are_none(infra: Run, stack: str) -> None:
     """All unknown codes are told at once, with those that are near."""
     done = infra("explain", "INF02", "ACME001", "INF010")

@@ -9,7 +9,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TOKEN = "hf_" + "q" * 30
 KEY = "sk-" + "w" * 30
-WORDS = (TOKEN, KEY, "correct horse", "battery")
+WORDS = (TOKEN, KEY, "correct horse", "battery", "hunterGGG", "tok-abc", "topsecret")
 STACK = f"""
 from components import ImageSpec, InferenceService, SGLang
 from infra import App, Stack
@@ -18,8 +18,12 @@ service = InferenceService(
     name="chat",
     model="Qwen/Qwen3-8B-FP8",
     gpu="H100",
-    image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").run_commands("login --token {TOKEN}"),
-    engine=SGLang(api_key="{KEY}"),
+    image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").run_commands(
+        "login --token {TOKEN}", "curl -H 'Authorization: Bearer tok-abc' host"
+    ),
+    engine=SGLang(
+        api_key="{KEY}", json_model_override_args='{{"a":{{"password":"hunterGGG"}}}}'
+    ),
     environment={{"DB_PASSWORD": "correct horse", "URL": "postgres://me:battery@host/db"}},
 )
 stack = Stack("dev", apps=[App("chat", [service])], accept=ACCEPT)
@@ -44,6 +48,16 @@ def test_no_command_shows_or_writes_a_secret(
     assert [word for word in WORDS for text in texts if word in text] == []
     refused = infra("apply")
     assert ("can't be applied" in refused.stdout) != bool(accept)
+
+
+def test_what_is_tried_is_not_shown(infra: Run, project: Path) -> None:
+    """Neither the variables that are given as pairs nor those that hold now."""
+    (project / "stacks" / "dev.py").write_text(STACK.replace("ACCEPT", "{}"))
+    tried = 'chat.environment={"API_TOKEN":"topsecret"}'
+    shown = infra("plan", "stacks/dev.py", "--what-if", tried)
+    assert "API_TOKEN" in shown.stdout and "DB_PASSWORD" in shown.stdout
+    assert shown.stdout.count("(secret ") >= 3
+    assert [word for word in WORDS if word in shown.stdout + shown.stderr] == []
 
 
 def test_synth_says_that_a_module_holds_a_secret(infra: Run, project: Path) -> None:

@@ -67,7 +67,7 @@ def test_qwen_on_one_gpu() -> None:
     assert fit.free == static - 9_440_000_000 - 48_318_382_080 == 10_658_265_907
     assert (fit.context, fit.concurrency) == (32768, 10)
     # 58.98 GB are for tokens: 39,996 of each of ten requests, or twelve requests of 32,768
-    assert (fit.largest_context, fit.largest_concurrency) == (39_996, 12)
+    assert (fit.largest_context, fit.largest_concurrency) == (32_768, 12)
     assert fit.items[0].note == "~9.4 GB on one GPU"
 
 
@@ -379,6 +379,81 @@ def test_vllm_may_be_given_the_cache_s_bytes() -> None:
     )
     assert sizes(fit)["reserve"] == H100 - 20 * 10**9 - 9_440_000_000
     assert fit.largest_concurrency == 20 * 10**9 // (147_456 * 40_960)
+
+
+def test_a_cache_larger_than_the_gpu() -> None:
+    """Nothing fits, as vLLM does not start with it, and no item is below zero."""
+    fit = memory(
+        model=QWEN,
+        gpu="A10",
+        routing={"target_inputs": 1},
+        engine=VLLM(kv_cache_memory_bytes="2T", max_model_len=4096),
+        image=VLLM_IMAGE,
+    )
+    assert sizes(fit) == {"weights": 9_440_000_000, "KV cache": 2 * 10**12, "reserve": 0}
+    assert fit.free == fit.capacity - 9_440_000_000 - 2 * 10**12
+    assert (fit.largest_context, fit.largest_concurrency) == (0, 0)
+    assert fit.notes == ("vLLM does not start: there is no room for a KV cache of 2,000.0 GB",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "tokens", "flag"),
+    [
+        ({"flags": {"max_total_tokens": 20000}}, 20_000, "--max-total-tokens 20000"),
+        ({"engine": VLLM(num_gpu_blocks_override=100)}, 1600, "--num-gpu-blocks-override 100"),
+        (
+            {"engine": VLLM(num_gpu_blocks_override=100, block_size=32)},
+            3200,
+            "--num-gpu-blocks-override 100",
+        ),
+    ],
+)
+def test_a_limit_of_the_cache(fields: dict[str, Any], tokens: int, flag: str) -> None:
+    """Requests have so many tokens in all, and what the limit leaves over is outside."""
+    given = {**fields, "image": VLLM_IMAGE} if "engine" in fields else fields
+    fit = memory(model=QWEN, routing={"target_inputs": 10}, **given)
+    assert sizes(fit)["reserve"] == H100 - 9_440_000_000 - 147_456 * tokens
+    assert fit.items[-1].note == f"outside {flag}"
+    assert (fit.largest_context, fit.largest_concurrency) == (tokens // 10, 0)
+    assert fit.notes[0].startswith(f"the largest request has {tokens:,} tokens: ")
+    assert fit.notes[1:] == (f"there is room for {tokens:,} tokens in all",)
+
+
+def test_a_limit_above_the_memory() -> None:
+    """The smaller of both holds: a limit that the memory does not reach changes nothing."""
+    given: dict[str, Any] = {"model": QWEN, "routing": {"target_inputs": 10}}
+    assert memory(**given, flags={"max_total_tokens": 10**9}) == memory(**given)
+    blocks = VLLM(num_gpu_blocks_override=10**8)
+    assert memory(**given, engine=blocks, image=VLLM_IMAGE) == (
+        memory(**given, engine=VLLM(), image=VLLM_IMAGE)
+    )
+
+
+def test_a_limit_for_a_hybrid() -> None:
+    """The states are beside it, as SGLang counts the tokens of the KV cache alone."""
+    given: dict[str, Any] = {"facts": NANO, "routing": {"target_inputs": 10}, "gpu": "H200:2"}
+    fit = memory(**given, flags={"max_total_tokens": 50_000})
+    assert sizes(fit)["states"] == sizes(memory(**given))["states"]
+    assert fit.largest_context == 5000
+    assert fit.notes[0] == "the largest request has 50,000 tokens: SGLang refuses longer ones"
+
+
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [
+        ({"engine": VLLM(max_num_seqs=4, max_model_len=8192)}, 4),
+        ({"flags": {"max_running_requests": 4, "context_length": 8192}}, 4),
+        ({"flags": {"context_length": 8192}, "routing": {"max_inputs": 6}}, 6),
+        ({"engine": VLLM(max_num_seqs=4, max_model_len=8192, data_parallel_size=2)}, 8),
+    ],
+)
+def test_never_more_than_the_stack_allows(fields: dict[str, Any], most: int) -> None:
+    """However much room there is: the stack's context and number of requests are limits."""
+    given = {"image": VLLM_IMAGE, **fields} if "engine" in fields else fields
+    facts = ModelFacts(weight_bytes=10**9, mlp_size=1, context_length=131072).over(LLAMA_70B)
+    fit = memory(facts=facts, **{"gpu": "H100!", **given})
+    assert fit.largest_concurrency == most
+    assert fit.largest_context in (None, 8192)
 
 
 def test_experts_among_copies() -> None:

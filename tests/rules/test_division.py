@@ -61,7 +61,7 @@ def test_vllm_needs_room_for_one_request() -> None:
     (one,) = found("INF075", LLAMA_70B, engine=engine)
     assert (one.severity, one.fix) == (
         "error",
-        "write max_model_len=49593 or less, or use more or larger GPUs",
+        "write max_model_len=49584 or less, or use more or larger GPUs",
     )
     fits = VLLM(gpu_memory_utilization=0.92, max_model_len=49593)
     assert found("INF075", LLAMA_70B, engine=fits) == []

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import attrs
 import pytest
 from rule_cases import CASES
-from rule_samples import NVFP4, Case, findings, sample
+from rule_samples import FP8, NVFP4, Case, findings, sample
 
-from components import SpeculativeDecoding
+from components import VLLM, Model, ModelFacts, SGLang, SpeculativeDecoding
 from components.rules import RULES
 from infra.facts.flags import versions
 
@@ -122,3 +123,38 @@ def test_a_refused_flag_comes_with_what_to_write(
     """The catalogue tells in which releases a flag is, and what took its place."""
     (found,) = findings(sample(version=version, flags=flag))
     assert (found.what, found.fix) == (said, fix)
+
+
+@pytest.mark.parametrize(
+    ("engine", "said", "fix"),
+    [
+        (
+            VLLM(max_model_len=16384, kv_cache_memory_bytes="2G"),
+            "--kv-cache-memory-bytes is 2G: the largest has 13,563 tokens",
+            "write max_model_len=13552 or less, or raise kv_cache_memory_bytes",
+        ),
+        (
+            VLLM(max_model_len=16384, num_gpu_blocks_override=100),
+            "--num-gpu-blocks-override is 100: the largest has 1,600 tokens",
+            "write max_model_len=1600 or less, or raise num_gpu_blocks_override",
+        ),
+        (
+            SGLang(context_length=32768, max_total_tokens=20000, cuda_graph_max_bs=None),
+            "--max-total-tokens is 20000: the largest has 20,000 tokens",
+            "write context_length=20000 or less, or raise max_total_tokens",
+        ),
+    ],
+)
+def test_a_limit_of_the_cache_is_named(engine: VLLM | SGLang, said: str, fix: str) -> None:
+    """Where a flag makes the KV cache so small, larger GPUs do not help; vLLM has whole blocks."""
+    (found,) = findings(sample(model=FP8, gpu="L40S", engine=engine))
+    assert found.code == "INF075"
+    assert found.what.endswith(said) and found.fix == fix
+
+
+def test_blocks_that_no_division_leaves_whole() -> None:
+    """Where no number of GPUs has whole blocks, INF067 says so with what is left to do."""
+    facts = ModelFacts(quantization="fp8", mlp_size=1000, block_size=128)
+    cut = Model("some/fp8", revision="0" * 40, facts=facts)
+    found = [each for each in findings(attrs.evolve(sample(), model=cut)) if each.code == "INF067"]
+    assert [each.fix for each in found] == ["use weights in 16 bits"]

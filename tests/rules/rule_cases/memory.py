@@ -105,4 +105,48 @@ CASES = [
             "engine": VLLM(gpu_memory_utilization=0.6, kv_cache_dtype="fp8"),
         },
     ),
+    *(
+        Case(
+            code="INF071",
+            bad={
+                "model": FP8,
+                "gpu": "L4",
+                "engine": VLLM(kv_cache_memory_bytes=much, max_model_len=8192),
+            },
+            good={
+                "model": FP8,
+                "gpu": "L4",
+                "engine": VLLM(kv_cache_memory_bytes="8G", max_model_len=8192),
+            },
+        )
+        for much in ("30G", "2T")
+    ),
+    Case(
+        code="INF075",
+        bad={
+            "model": FP8,
+            "gpu": "L40S",
+            "flags": {"context_length": 32768, "max_total_tokens": 20000},
+        },
+        good={
+            "model": FP8,
+            "gpu": "L40S",
+            "flags": {"context_length": 16384, "max_total_tokens": 20000},
+        },
+    ),
+    *(
+        Case(
+            code="INF075",
+            bad={"model": FP8, "gpu": "L40S", "engine": VLLM(max_model_len=16384, **few)},
+            good={"model": FP8, "gpu": "L40S", "engine": VLLM(max_model_len=16384, **enough)},
+        )
+        for few, enough in (
+            ({"num_gpu_blocks_override": 1000}, {"num_gpu_blocks_override": 1024}),
+            (
+                {"num_gpu_blocks_override": 1000},
+                {"num_gpu_blocks_override": 1000, "block_size": 32},
+            ),
+            ({"kv_cache_memory_bytes": "2G"}, {"kv_cache_memory_bytes": "3G"}),
+        )
+    ),
 ]
