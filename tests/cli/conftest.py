@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -88,6 +89,10 @@ def terminal(project: Path, environ: dict[str, str]) -> Callable[..., tuple[int,
         os.close(terminal)
         seen, answered = "", False
         while True:
+            # A signal between Python's last look for one and its read is not seen until the next.
+            if answered and isinstance(answer, int) and not select.select([control], [], [], 1)[0]:
+                process.send_signal(answer)
+                continue
             try:
                 seen += os.read(control, 65536).decode()
             except OSError:  # the other end is closed
