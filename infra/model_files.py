@@ -58,7 +58,12 @@ def with_facts(
         is_news = any(map(operator.is_not, models, service.models))
         return attrs.evolve(service, models=models) if is_news else service
 
-    found = tuple(attrs.evolve(app, services=tuple(map(described, app.services))) for app in apps)
+    def completed(app: AppResources) -> AppResources:
+        services = tuple(map(described, app.services))
+        is_news = any(map(operator.is_not, services, app.services))
+        return attrs.evolve(app, services=services) if is_news else app
+
+    found = tuple(map(completed, apps))
     if problems:
         raise InvalidStack(source, problems)
     return found

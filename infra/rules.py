@@ -158,8 +158,7 @@ class Rule(NamedTuple):
         for subject in subjects:
             try:
                 seen = subject.views[view] if view else subject
-                faults = () if seen is None else tuple(check(seen))
-                for each in faults:
+                for each in check(seen) if seen is not None else ():
                     name, is_strict = subject.service.name, subject.is_strict
                     yield subject, self.finding(each, name, is_strict=is_strict)
             except Exception as error:

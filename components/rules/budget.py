@@ -1,6 +1,7 @@
 """How an engine divides a GPU's memory: how much is for weights and KV cache, and who shares it."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from components.rules.engine import LARGEST, Engine, whole
 from components.rules.sglang_engine import SGLangEngine
@@ -94,8 +95,7 @@ def reserved(engine: SGLangEngine, memory: int) -> float:
 
     As in server_args.py of 0.5.6.post2 to 0.5.18, arg_groups/memory_hook.py of 0.5.19 to 0.5.23.
     """
-    rows = LATER if engine.since("0.5.20") else BY_MEMORY
-    chunk, graph, graph_tp = next(row[1:] for row in rows if memory < row[0])
+    chunk, graph, graph_tp = _usual(memory, is_later=engine.since("0.5.20"))
     prefill = engine.number("--chunked-prefill-size") or chunk
     largest = engine.graphs or (graph_tp if engine.tp >= 4 else graph)
     found = 512 + 1.5 * max(prefill if prefill > 0 else UNCHUNKED, 2048)
@@ -103,6 +103,13 @@ def reserved(engine: SGLangEngine, memory: int) -> float:
     if (copies := attention_copies(engine)) > 1:
         found += largest * copies * (4.5 if largest > 300 else 3)
     return max(found, 10 * 1024) if memory > 60 * 1024 else found
+
+
+@cache  # services have few kinds of GPUs
+def _usual(memory: int, *, is_later: bool) -> tuple[int, int, int]:
+    """Chunked prefill and the largest CUDA graphs of SGLang on a GPU with so many MiB."""
+    rows = LATER if is_later else BY_MEMORY
+    return next(row[1:] for row in rows if memory < row[0])
 
 
 def for_draft(engine: SGLangEngine) -> int:
@@ -159,7 +166,7 @@ def is_shrunk(engine: Engine) -> bool:
 
 def cache_bytes(engine: Engine) -> int | None:
     """Bytes of each GPU that the stack gives the KV cache, however many; None: it does not say."""
-    found = whole(engine.text(CACHE_BYTES) or "")
+    found = whole(engine.text(CACHE_BYTES) or "", engine.package)
     return found if found and found > 0 else None
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from components.image import SGLANG_IMAGE, repository
 from components.rules.engine import Engine, base_tag
@@ -16,7 +17,7 @@ HUB = ("huggingface", "hfhub", "hfcache", "hfhome")
 HUB_DEFAULT = "/root/.cache/huggingface"
 # Compiled where a command of the image is looked at, which is seldom.
 REMOVED = r"\brm\s+(?:-\S+\s+)*-[^\s;&|rR]*[rR]\S*((?:\s+[^\s;&|]+)+)"
-HOME = r"^(?:~|\$HOME|\$\{HOME\})(?=/)"
+HOMES = ("~", "$HOME", "${HOME}")
 COMPILER = "sglang.compile_deep_gemm"
 
 # With which DeepGEMM multiplies matrices in FP8.
@@ -204,9 +205,20 @@ def cleared(image: Image) -> Iterator[str]:
     for step in image.steps:
         if step.method in ("run_commands", "dockerfile_commands"):
             for word in step.args:
-                for found in re.finditer(REMOVED, word) if isinstance(word, str) else ():
-                    for path in found[1].split():
-                        yield re.sub(HOME, "/root", path.strip("\"'")).removesuffix("/*")
+                yield from _removed(word) if isinstance(word, str) else ()
+
+
+@cache  # images of a stack have commands in common
+def _removed(command: str) -> tuple[str, ...]:
+    """The same of one command."""
+    paths = (path for found in re.finditer(REMOVED, command) for path in found[1].split())
+    return tuple(_from_root(path.strip("\"'")).removesuffix("/*") for path in paths)
+
+
+def _from_root(path: str) -> str:
+    """The path, its home written out; images run as root."""
+    home, slash, rest = path.partition("/")
+    return f"/root/{rest}" if slash and home in HOMES else path
 
 
 @rule("INF044", severity="error", source="sglang/compile_deep_gemm.py", view=SGLangEngine.of)

@@ -10,26 +10,41 @@ from infra.facts.flags import CATALOGUES, Parsed, Release, ordered, release
 from infra.facts.gpus import Gpu, gpu
 from infra.facts.models import ModelFacts, model_of
 from infra.lazy import lazy
-from infra.resources import Image, Service
+from infra.resources import Argument, Image, Service
 from infra.rules import Subject
 
-NUMBER = re.compile(r"(-?\d{1,30})|(\d{1,30})(?:\.(\d{1,30}))?([kMGT]|[KMGT]i)")
-LARGEST = 10**12  # more than any number of a command line means something
-UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+WITH_UNIT = r"(\d{1,30})(?:\.(\d{1,30}))?(\D+)"
+LARGEST = 10**12  # more than that is beyond all sense
+DECIMAL, BINARY = (10**3, 10**6, 10**9, 10**12), (2**10, 2**20, 2**30, 2**40)
+# By engine, its units: human_readable_int of SGLang and of vLLM.
+UNITS = {
+    "sglang": dict(
+        zip(("k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"), DECIMAL + BINARY, strict=True)
+    ),
+    "vllm": dict(zip("kmgtKMGT", DECIMAL + BINARY, strict=True)),
+}
 
 
 @cache  # the same words stand in most command lines
-def whole(word: str) -> int | None:
-    """The number that engines read in a word such as ``8192``, ``25.6k`` or ``256Ki``."""
-    match = NUMBER.fullmatch(word.strip())
-    if match is None:
+def whole(word: str, engine: str) -> int | None:
+    """The number that an engine reads in a word: ``8192``, ``25.6k``; SGLang ``256Ki`` as well."""
+    word = word.strip()
+    digits = word.removeprefix("-")
+    if digits.isdecimal():
+        return int(word) if len(digits) <= 30 else None
+    units = UNITS.get(engine, {})
+    match = re.fullmatch(WITH_UNIT, word) if word.endswith(tuple(units)) else None
+    if match is None or match[3] not in units:
         return None
-    if match[1]:
-        return int(match[1])
-    fraction = match[3] or ""
+    fraction = match[2] or ""
     scale: int = 10 ** len(fraction)
-    return int(match[2] + fraction) * UNITS[match[4]] // scale
+    return int(match[1] + fraction) * units[match[3]] // scale
+
+
+@cache
+def _sensible(word: str, engine: str) -> int | None:
+    number = whole(word, engine)
+    return None if number is None or abs(number) > LARGEST else number
 
 
 def variables(image: Image) -> dict[str, str]:
@@ -37,7 +52,7 @@ def variables(image: Image) -> dict[str, str]:
     found: dict[str, str] = {}
     for step in image.steps:
         if step.method == "env":
-            for given in (*step.args, *(value for _, value in step.kwargs)):
+            for given in (*step.args, *dict(step.kwargs).values()):
                 found |= given if isinstance(given, Mapping) else {}
     return found
 
@@ -121,17 +136,21 @@ class Engine:
                 each.flag: (list(each.values) if each.values[1:] else each.values[0])
                 if each.values
                 else True
-                for each in self.service.arguments
+                for each in self.arguments
             }
         )
 
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The flags that the engine's parser reads."""
+        return self.service.arguments
+
     def argv(self) -> list[str]:
         """The words behind those that start the engine."""
-        return [
-            word
-            for argument in self.service.arguments
-            for word in (argument.flag, *argument.values)
-        ]
+        words: list[str] = []
+        for each in self.arguments:
+            words += (each.flag, *each.values)
+        return words
 
     def since(self, version: str) -> bool:
         """Whether the release is that one or a newer one."""
@@ -143,30 +162,20 @@ class Engine:
 
     @lazy
     def _words(self) -> Mapping[str, str]:
-        """By flag, the word behind it; rules ask for them a hundred times."""
-        return {flag: word for flag, word in self.parsed.values.items() if isinstance(word, str)}
+        return self.parsed.words  # at hand, as rules ask for them a hundred times
 
     def text(self, flag: str) -> str | None:
         """The word behind a flag, or None."""
         return self._words.get(flag)
 
-    @lazy
-    def _numbers(self) -> Mapping[str, int]:
-        """By flag, the number behind it."""
-        found = {flag: whole(word) for flag, word in self._words.items()}
-        return {
-            flag: number
-            for flag, number in found.items()
-            if number is not None and abs(number) <= LARGEST
-        }
-
     def number(self, flag: str) -> int | None:
         """The number behind a flag; None: there is none, or one beyond all sense."""
-        return self._numbers.get(flag)
+        word = self._words.get(flag)
+        return None if word is None else _sensible(word, self.package)
 
     def count(self, flag: str) -> int | None:
         """The number behind a flag, of things of which there is one at least; or None."""
-        found = self._numbers.get(flag)
+        found = self.number(flag)
         return found if found and found > 0 else None
 
     def real(self, flag: str) -> float | None:

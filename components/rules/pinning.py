@@ -10,11 +10,13 @@ from components.rules.sglang_engine import SGLangEngine
 from infra.masking import masked
 from infra.rules import Fault, Rule, Subject, rule
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
-MOVING = r"(?i)(latest|dev|main|nightly)(?![.\da-z])|^latest"
-# What tells one image of an engine's makers from all others: a whole version, a day, a commit.
-ONE = r"\d+\.\d+\.\d+|\d{8}|[0-9a-f]{7,}"
-BRANCH = r"git\+.*/[^/@]*(?:@(?:main|master|dev|HEAD))?(?:#.*)?"
+HEXADECIMAL = frozenset("0123456789abcdef")
+MOVING = r"(latest|dev|main|nightly)(?![.\da-z])|^latest"  # in small letters
+# What tells one image of an engine's makers from all others: a whole version; a day, a commit.
+ONE = r"\d+\.\d+\.\d+|[0-9a-f]{7,}"
+GIT = "git+"
+BRANCH = r".*/[^/@]*(?:@(?:main|master|dev|HEAD))?(?:#.*)?"
+SIGNS = frozenset("=<>~@/")  # one of which is in a package whose version is chosen
 PIN = 'write model=Model("...", revision="<commit>")'
 HUB = "https://huggingface.co/docs/huggingface_hub/guides/download: revision"
 
@@ -24,10 +26,15 @@ def is_local(path: str) -> bool:
     return path.startswith(("/", "./", "s3://", "gs://"))
 
 
+def is_commit(revision: str | None) -> bool:
+    """Whether a revision is one for good; branches and tags are moved."""
+    return revision is not None and len(revision) == 40 and HEXADECIMAL.issuperset(revision)
+
+
 def moving(engine: Engine) -> str | None:
     """The model and what of it is taken; None: the same on every day."""
     path, revision = engine.path, engine.revision
-    if not path or is_local(path) or COMMIT.fullmatch(revision or ""):
+    if not path or is_local(path) or is_commit(revision):
         return None
     return f"{path} is taken from {revision or 'its main branch'}"
 
@@ -60,7 +67,7 @@ def draft_not_pinned(engine: Engine) -> Iterator[Fault]:
     may run.
     """
     path, revision = engine.draft
-    if path and not is_local(path) and not COMMIT.fullmatch(revision or ""):
+    if path and not is_local(path) and not is_commit(revision):
         yield Fault(
             field="speculative",
             what=f"{path} is taken from {revision or 'its main branch'}",
@@ -74,7 +81,7 @@ def _moves(tag: str) -> bool:
     name, _, version = tag.rpartition(":")
     if "@sha256:" in tag:
         return False
-    if not name or "/" in version or re.search(MOVING, version):
+    if not name or "/" in version or re.search(MOVING, version.lower()):
         return True
     return repository(tag) in (SGLANG_IMAGE, SERVING) and not re.search(ONE, version)
 
@@ -106,13 +113,13 @@ def package_not_pinned(subject: Subject) -> Iterator[Fault]:
     for package in packages(subject.image.steps):
         if package.startswith("-"):
             continue
-        if re.fullmatch(BRANCH, package):
+        if package.startswith(GIT) and re.fullmatch(BRANCH, package.removeprefix(GIT)):
             yield Fault(
                 field="image",
                 what=f"{masked(package)} is whatever its branch holds on that day",
                 fix="write @ and a tag or a commit behind .git",
             )
-        elif not re.search(r"[=<>~@/]", package):
+        elif SIGNS.isdisjoint(package):
             yield Fault(
                 field="image",
                 what=f"{package} is installed in whichever version is the newest",
@@ -152,7 +159,7 @@ def foreign_tokenizer(engine: SGLangEngine) -> Iterator[Fault]:
     """
     tokenizer = engine.text("--tokenizer-path") or engine.path
     is_elsewhere = tokenizer != engine.path and not is_local(tokenizer)
-    if is_elsewhere and COMMIT.fullmatch(engine.revision or ""):
+    if is_elsewhere and is_commit(engine.revision):
         yield Fault(
             what=f"--tokenizer-path: {tokenizer} is asked for the model's commit",
             fix="take it out, or put the tokenizer's files into the image and write their path",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from components.image import SGLANG_IMAGE
 from components.rules.engine import Engine, variables, whole
 from infra.lazy import lazy
+from infra.resources import Argument
 from infra.rules import Subject
 
 EAGLE = ("EAGLE", "EAGLE3")
@@ -22,14 +23,13 @@ class SGLangEngine(Engine):
     share_flag = "--mem-fraction-static"
     image_name = SGLANG_IMAGE
 
-    def argv(self) -> list[str]:
-        """The words behind the engine's first; `serve` itself takes the one that is its own."""
-        return [
-            word
-            for argument in self.service.arguments
-            if argument.flag != "--model-type" or self.service.entrypoint[-1:] != ("serve",)
-            for word in (argument.flag, *argument.values)
-        ]
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The flags that the server reads; `serve` itself takes the one that is its own."""
+        given = self.service.arguments
+        if self.service.entrypoint[-1:] != ("serve",):
+            return given
+        return tuple(each for each in given if each.flag != "--model-type")
 
     @lazy
     def env(self) -> Mapping[str, str]:
@@ -44,7 +44,7 @@ class SGLangEngine(Engine):
         """The model's repository or folder."""
         return self.text("--model-path") or self.service.model
 
-    @property
+    @lazy
     def draft(self) -> tuple[str | None, str | None]:
         """The draft model's repository and its commit."""
         prefix = "--speculative-draft-model"
@@ -87,7 +87,7 @@ class SGLangEngine(Engine):
         """The largest batch that CUDA graphs are captured for; sizes go before their maximum."""
         for name in ("--cuda-graph-bs", "--cuda-graph-bs-decode"):
             if isinstance(sizes := self.parsed.values.get(name), list):
-                return max(whole(size) or 0 for size in sizes) or None
+                return max(whole(size, self.package) or 0 for size in sizes) or None
         flag = "--cuda-graph-max-bs"
         return self.count(flag) or self.count(f"{flag}-decode")
 
@@ -107,7 +107,7 @@ class SGLangEngine(Engine):
         """Whether a variable of SGLang's is on."""
         return self.env.get(variable, default).lower() in ("1", "true", "yes", "y")
 
-    @property
+    @lazy
     def is_jit_deepgemm(self) -> bool:
         """Whether DeepGEMM may compile."""
         return self.is_set("SGLANG_ENABLE_JIT_DEEPGEMM", "1")

@@ -12,7 +12,7 @@ from infra.lazy import lazy
 
 def counted(value: Any) -> int | None:
     """The number that a value is, as a word or in JSON; None: it is none, or below 0."""
-    number = whole(value) if isinstance(value, str) else value
+    number = whole(value, "vllm") if isinstance(value, str) else value
     return number if type(number) is int and number >= 0 else None
 
 

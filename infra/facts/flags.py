@@ -4,10 +4,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from infra.facts.data import read
 from infra.facts.plain import Option, Value, groups, key, plainly
+from infra.lazy import lazy
 
 if TYPE_CHECKING:
     from infra.facts.commandline import CommandLine
@@ -16,9 +17,9 @@ CATALOGUES = {"sglang": "sglang_flags", "vllm": "vllm_flags"}
 VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[.-]?(a|b|rc|dev)\.?\d*)?(?:\.?post(\d+))?")
 
 
-class Parsed(NamedTuple):
+class Parsed:
     """
-    A command line as the release reads it.
+    A command line as the release reads it; nothing of it may be changed.
 
     Attributes:
         values: What was given, by each flag's own name (of ``--tp-size`` and
@@ -29,15 +30,27 @@ class Parsed(NamedTuple):
         abbreviations: Words that argparse completes to a longer name, with that name.
     """
 
-    values: Mapping[str, Value]
-    error: str | None = None
-    errors: tuple[str, ...] = ()
-    abbreviations: Mapping[str, str] = MappingProxyType({})
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        error: str | None = None,
+        errors: tuple[str, ...] = (),
+        abbreviations: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.values = values
+        self.error = error
+        self.errors = errors
+        self.abbreviations = abbreviations
+
+    @lazy
+    def words(self) -> Mapping[str, str]:
+        """By flag, the word behind it."""
+        return {flag: word for flag, word in self.values.items() if isinstance(word, str)}
 
 
-class Release(NamedTuple):
+class Release:
     """
-    One release of an engine.
+    One release of an engine; `release` gives each, the same one to all who ask.
 
     Attributes:
         engine: Such as ``sglang``.
@@ -45,9 +58,10 @@ class Release(NamedTuple):
         notice: Why it is not the one that was asked for, or None.
     """
 
-    engine: str
-    version: str
-    notice: str | None = None
+    def __init__(self, engine: str, version: str, notice: str | None = None) -> None:
+        self.engine = engine
+        self.version = version
+        self.notice = notice
 
     def parse(self, argv: Sequence[str]) -> Parsed:
         """Read the words behind those that start the engine."""

@@ -30,7 +30,7 @@ def _truth() -> Any:
     return attrs.field(default=None, validator=validators.optional(validators.truth()))
 
 
-@attrs.frozen(kw_only=True, cache_hash=True)
+@attrs.frozen(kw_only=True, cache_hash=True, repr=False)
 class ModelFacts:
     """
     A model's figures; one that no source states is None.
@@ -90,6 +90,12 @@ class ModelFacts:
     is_gated: bool | None = _truth()
     config: str | None = _word(r".+", "models/qwen3.json")
     sources: Pairs = attrs.field(default=(), converter=pairs)
+
+    def __repr__(self) -> str:
+        """What is known of it; most figures of most models are not."""
+        given = ((name, getattr(self, name)) for name in (*FIGURES, "config", "sources"))
+        known = (f"{name}={each!r}" for name, each in given if each not in (None, ()))
+        return f"{type(self).__name__}({', '.join(known)})"
 
     def over(self, other: "ModelFacts") -> "ModelFacts":
         """These figures, and the other's where these have none."""

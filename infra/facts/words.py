@@ -57,22 +57,26 @@ def _json_list(word: str) -> None:
 
 
 def _human_int(word: str) -> None:
-    match = re.fullmatch(SUFFIXED, word.strip())
-    if match and "." in match[1] and match[2].endswith("i"):
-        number, suffix = match.groups()
+    try:
+        int(word)
+    except ValueError:
+        _suffixed(word.strip())
+
+
+def _suffixed(word: str) -> None:
+    match = re.fullmatch(SUFFIXED, word)
+    if match is None:
+        raise Refused(
+            f"Invalid integer value: '{word}'. Use a plain integer, SI suffixes (1k, 1M), or IEC "
+            "suffixes (1Ki, 1Mi). Suffixes are case-sensitive."
+        )
+    number, suffix = match.groups()
+    if "." in number and suffix.endswith("i"):
         raise Refused(
             f"Decimals are not allowed with IEC suffixes like '{suffix}'. "
             f"Use an integer IEC value such as '{int(float(number))}{suffix}', "
             f"or an SI value such as '{number}{suffix[0]}'."
         )
-    if not match:
-        try:
-            int(word)
-        except ValueError as error:
-            raise Refused(
-                f"Invalid integer value: '{word.strip()}'. Use a plain integer, SI suffixes (1k, "
-                "1M), or IEC suffixes (1Ki, 1Mi). Suffixes are case-sensitive."
-            ) from error
 
 
 def _lora_path(word: str) -> None:

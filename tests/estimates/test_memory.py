@@ -377,8 +377,8 @@ def test_vllm_may_be_given_the_cache_s_bytes() -> None:
         engine=VLLM(kv_cache_memory_bytes="20G"),
         image=VLLM_IMAGE,
     )
-    assert sizes(fit)["reserve"] == H100 - 20 * 10**9 - 9_440_000_000
-    assert fit.largest_concurrency == 20 * 10**9 // (147_456 * 40_960)
+    assert sizes(fit)["reserve"] == H100 - 20 * 2**30 - 9_440_000_000
+    assert fit.largest_concurrency == 20 * 2**30 // (147_456 * 40_960)
 
 
 def test_a_cache_larger_than_the_gpu() -> None:
@@ -390,10 +390,10 @@ def test_a_cache_larger_than_the_gpu() -> None:
         engine=VLLM(kv_cache_memory_bytes="2T", max_model_len=4096),
         image=VLLM_IMAGE,
     )
-    assert sizes(fit) == {"weights": 9_440_000_000, "KV cache": 2 * 10**12, "reserve": 0}
-    assert fit.free == fit.capacity - 9_440_000_000 - 2 * 10**12
+    assert sizes(fit) == {"weights": 9_440_000_000, "KV cache": 2 * 2**40, "reserve": 0}
+    assert fit.free == fit.capacity - 9_440_000_000 - 2 * 2**40
     assert (fit.largest_context, fit.largest_concurrency) == (0, 0)
-    assert fit.notes == ("vLLM does not start: there is no room for a KV cache of 2,000.0 GB",)
+    assert fit.notes == ("vLLM does not start: there is no room for a KV cache of 2,199.0 GB",)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,14 @@ def test_families_have_figures() -> None:
         assert ModelFacts(**family["figures"])
 
 
+@given(facts=figures)
+def test_facts_are_shown_as_they_are_written(facts: ModelFacts) -> None:
+    """What facts print themselves as makes them again, and says nothing of unknown figures."""
+    shown = repr(facts)
+    assert eval(shown, {"ModelFacts": ModelFacts}) == facts
+    assert "None" not in shown
+
+
 @given(first=figures, second=figures)
 def test_the_first_that_has_a_figure_gives_it(first: ModelFacts, second: ModelFacts) -> None:
     """Of two, the one above gives a figure with its source, the other only what that lacks."""

@@ -130,8 +130,8 @@ def test_a_refused_flag_comes_with_what_to_write(
     [
         (
             VLLM(max_model_len=16384, kv_cache_memory_bytes="2G"),
-            "--kv-cache-memory-bytes is 2G: the largest has 13,563 tokens",
-            "write max_model_len=13552 or less, or raise kv_cache_memory_bytes",
+            "--kv-cache-memory-bytes is 2G: the largest has 14,563 tokens",
+            "write max_model_len=14560 or less, or raise kv_cache_memory_bytes",
         ),
         (
             VLLM(max_model_len=16384, num_gpu_blocks_override=100),
