@@ -18,6 +18,7 @@ from infra.local.pool import Backend, Pool
 from infra.local.router import Router
 
 TOKEN = ("wk-1", "ws-2")
+LISTENS = "0A"  # in the fourth column of /proc/net/tcp
 
 
 async def describe(request: web.BaseRequest) -> web.Response:
@@ -557,10 +558,11 @@ async def test_the_router_listens_on_loopback_only() -> None:
     """Nobody else on the network reaches it."""
     async with routed() as (client, _):
         assert client._base_url
-        port = f":{client._base_url.port:04X} "
+        port = f"{client._base_url.port:04X}"
         tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
-    listening = [line.split()[1] for line in tables.splitlines() if f"{port}0" in line]
-    assert [address.partition(":")[0] for address in listening] == ["0100007F"]
+    rows = [line.split() for line in tables.splitlines()]
+    listening = [local.split(":") for _, local, _, state, *_ in rows if state == LISTENS]
+    assert [address for address, its in listening if its == port] == ["0100007F"]
 
 
 @scenario
