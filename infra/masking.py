@@ -61,7 +61,6 @@ HARMLESS = (
     r"(?is)(?:(?:bearer|basic|token) +)?(?:true|false|yes|no|on|off|none|null|empty|dummy"
     r"|(?-i:\$[A-Z_][A-Z0-9_]*)|\$\{.*\}|\$\(.*\)|<[^<>]*>|\(secret [0-9a-f]{4}\))[,)\]}]*"
 )
-NUMBER = r"\d{1,7}|\d+\.\d+"
 PLACE = r"(?s)/(?:root|run|etc|mnt|home|var|tmp|opt|usr|secrets?)/.*"
 
 
@@ -73,7 +72,7 @@ def masked(text: str) -> str:
 
 def masked_text(text: str) -> str:
     """The same for a text that is too long, or met too seldom, to be remembered."""
-    if _may_name(text):
+    if _may_name(text) and _may_give(text):
         text = re.sub(WRITTEN, _masked_pair, text)
     if any(hint in text for hint in HINTS):
         text = re.sub(VALUE, _masked_value, text)
@@ -83,7 +82,7 @@ def masked_text(text: str) -> str:
 @lru_cache(REMEMBERED)
 def masked_value(name: str, value: str) -> str:
     """The value of a variable or a flag, or a mark if one of the two says that it is a secret."""
-    if value and _may_name(name) and re.match(NAMED, name) and not _is_harmless(name, value):
+    if value and _may_name(name) and not _is_harmless(name, value) and re.match(NAMED, name):
         return _mark(value)
     return masked(value)
 
@@ -140,14 +139,25 @@ def _may_name(name: str) -> bool:
     return any(kind in name for kind in KINDS)
 
 
+def _may_give(text: str) -> bool:
+    """Whether a value may stand behind a name in it."""
+    return any(sign in text for sign in "=:,") or len(text.split()) > 1
+
+
 def _is_harmless(name: str, value: str) -> bool:
     """Whether what stands behind such a name is none; numbers count tokens, files hold keys."""
     name = name.lower()
     return bool(
-        re.fullmatch(HARMLESS, value)
-        or ("token" in name and re.fullmatch(NUMBER, value))
+        ("token" in name and _is_number(value))
+        or re.fullmatch(HARMLESS, value)
         or ("pass" not in name and "pwd" not in name and re.fullmatch(PLACE, value))
     )
+
+
+def _is_number(value: str) -> bool:
+    """Whether it counts something, or is a part of it; secrets of digits have more of them."""
+    whole, dot, fraction = value.partition(".")
+    return whole.isdecimal() and (fraction.isdecimal() if dot else len(whole) <= 7)
 
 
 def _mark(secret: str) -> str:

@@ -5,7 +5,7 @@ import math
 import attrs
 
 from components.estimates.draft import Draft
-from components.rules.budget import attention_copies, attention_ranks, token_bytes
+from components.rules.budget import token_bytes
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
 from components.rules.states import strategy
@@ -74,13 +74,13 @@ class KVCache:
     def of(cls, engine: Engine) -> "KVCache":
         """The KV cache of a service."""
         draft = Draft.of(engine)
-        copies = engine.dp * attention_copies(engine)
+        copies = engine.dp * engine.attention_copies
         each, unknown = _token_bytes(engine, draft)
         state: int | None = 0
         fixed = per_request = 0
         if engine.model.is_hybrid and isinstance(engine, SGLangEngine):
             size = engine.model.state_bytes
-            state = None if size is None else -(-size // attention_ranks(engine))
+            state = None if size is None else -(-size // engine.attention_ranks)
             fixed, per_request = _states(engine, draft, copies)
         return cls(
             token_bytes=each,

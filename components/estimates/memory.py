@@ -7,7 +7,6 @@ from components.estimates.kv_cache import KVCache
 from components.rules.budget import (
     CACHE_BLOCKS,
     CACHE_BYTES,
-    attention_copies,
     bytes_per_gpu,
     cache_bytes,
     fraction,
@@ -137,7 +136,7 @@ def _weights_note(facts: ModelFacts, engine: Engine) -> str:
         )
     on = round(size / here)
     note = f"{mark}{gigabytes(size)} GB on {_gpus(on)}"
-    if attention_copies(engine) > 1 or on > parts:
+    if engine.attention_copies > 1 or on > parts:
         note += "; at least, as each GPU has its own copy of the attention's"
     if moved := engine.text("--cpu-offload-gb"):
         note += f", up to {moved} GiB of each in the container's memory"

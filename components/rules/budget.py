@@ -100,7 +100,7 @@ def reserved(engine: SGLangEngine, memory: int) -> float:
     largest = engine.graphs or (graph_tp if engine.tp >= 4 else graph)
     found = 512 + 1.5 * max(prefill if prefill > 0 else UNCHUNKED, 2048)
     found += 2 * largest + engine.tp * engine.pp / 8 * 1024
-    if (copies := attention_copies(engine)) > 1:
+    if (copies := engine.attention_copies) > 1:
         found += largest * copies * (4.5 if largest > 300 else 3)
     return max(found, 10 * 1024) if memory > 60 * 1024 else found
 
@@ -212,7 +212,7 @@ def token_bytes(engine: Engine, layers: int | None) -> int | None:
     if numbers is None:
         if facts.kv_heads is None or facts.head_size is None:
             return None
-        here = max(facts.kv_heads // attention_ranks(engine), 1)
+        here = max(facts.kv_heads // engine.attention_ranks, 1)
         numbers = here * (facts.head_size + (facts.value_size or facts.head_size))
     return numbers * layers * size // 32
 
@@ -228,20 +228,3 @@ def out_of_range(engine: Engine) -> Iterator[tuple[str, str]]:
     window = engine.real("--swa-full-tokens-ratio")
     if window is not None and not 0 < window <= 1 and engine.since("0.5.7"):
         yield "--swa-full-tokens-ratio", "a number above 0, and 1 at the most,"
-
-
-def attention_copies(engine: Engine) -> int:
-    """Groups of the service's GPUs among which data-parallel attention divides the requests."""
-    if not isinstance(engine, SGLangEngine):
-        return 1
-    if given := engine.count("--attn-dp-size"):
-        return given
-    return engine.count("--dp-size") or 1 if engine.has("--enable-dp-attention") else 1
-
-
-def attention_ranks(engine: Engine) -> int:
-    """GPUs that share the heads of one copy of attention."""
-    copies = attention_copies(engine)
-    if isinstance(engine, SGLangEngine):
-        copies *= engine.count("--attn-cp-size") or 1
-    return engine.tp // copies or 1

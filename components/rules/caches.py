@@ -36,6 +36,7 @@ def holding(engine: Engine, path: str) -> Mount | None:
     return None
 
 
+@cache  # services of a stack have few folders
 def is_inside(path: str, folder: str) -> bool:
     """Whether a path is a folder's, or in it."""
     return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
@@ -43,7 +44,12 @@ def is_inside(path: str, folder: str) -> bool:
 
 def sounds_like(mount: Mount, *names: str) -> bool:
     """Whether a Volume's path or its own name has one of the names in it, hyphens aside."""
-    heard = f"{mount.path} {mount.volume.name}".lower().replace("-", "").replace("_", "")
+    return _sounds_like(mount.path, mount.volume.name, names)
+
+
+@cache
+def _sounds_like(path: str, volume: str, names: tuple[str, ...]) -> bool:
+    heard = f"{path} {volume}".lower().replace("-", "").replace("_", "")
     return any(name in heard for name in names)
 
 

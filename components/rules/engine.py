@@ -262,6 +262,16 @@ class Engine:
         """Copies of the model beside each other, each on GPUs of its own."""
         return 1
 
+    @property
+    def attention_copies(self) -> int:
+        """Groups of the service's GPUs among which data-parallel attention divides requests."""
+        return 1
+
+    @property
+    def attention_ranks(self) -> int:
+        """GPUs that share the heads of one copy of attention."""
+        return self.tp // self.attention_copies or 1
+
     @lazy
     def quantization(self) -> str | None:
         """How the weights are quantised."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from components.rules.budget import attention_copies
 from components.rules.sglang_engine import SGLangEngine
 from infra.rules import Fault, Rule, rule
 
@@ -107,7 +106,7 @@ def overlap_without_exchange(engine: SGLangEngine) -> Iterator[Fault]:
     """
     if not engine.has("--enable-two-batch-overlap") or not engine.since("0.5.7"):
         return
-    has_copies = engine.since("0.5.15") and attention_copies(engine) > 1
+    has_copies = engine.since("0.5.15") and engine.attention_copies > 1
     if engine.text("--moe-a2a-backend") in (None, "none") and not has_copies:
         yield Fault(
             what="--enable-two-batch-overlap: has no --moe-a2a-backend",

@@ -137,7 +137,8 @@ def deprecated_flag(engine: Engine) -> Iterator[Fault]:
     It is logged as a warning, and the next release may refuse the whole command line.
     """
     going = engine.release.deprecated()
-    for flag in (each.flag.partition("=")[0] for each in engine.service.arguments):
+    for each in engine.service.arguments:
+        flag = each.flag.partition("=")[0]
         if flag in going and not _drops(flag, engine.release):
             yield Fault(
                 what=f"{flag}: is deprecated in {engine.version}",

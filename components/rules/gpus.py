@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from components.rules.budget import attention_copies
 from components.rules.engine import Engine, base_tag, gpu_request
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.gpus import gpu, gpu_names
@@ -227,7 +226,7 @@ def attention_not_divisible(engine: SGLangEngine) -> Iterator[Fault]:
 
     SGLang asserts at its start that --tp-size is a multiple of their number.
     """
-    copies = attention_copies(engine)
+    copies = engine.attention_copies
     if copies > 1 and engine.tp % copies:
         flag = "--attn-dp-size" if engine.text("--attn-dp-size") else "--dp-size"
         yield Fault(

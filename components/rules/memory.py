@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from components.rules.budget import (
     BLOCK,
     CACHE_BYTES,
-    attention_copies,
-    attention_ranks,
     cache_bytes,
     fraction,
     highest_share,
@@ -137,8 +135,8 @@ def heads_not_divisible(engine: Engine) -> Iterator[Fault]:
     The engine asserts against it while it builds the model. With data-parallel attention only the
     GPUs of one copy of attention share them.
     """
-    heads, kv_heads, ranks = engine.model.heads, engine.model.kv_heads, attention_ranks(engine)
-    if ranks == 1 or heads is None or engine.tp % attention_copies(engine):
+    heads, kv_heads, ranks = engine.model.heads, engine.model.kv_heads, engine.attention_ranks
+    if ranks == 1 or heads is None or engine.tp % engine.attention_copies:
         return
 
     def is_good(count: int) -> bool:

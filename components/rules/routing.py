@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from components.rules.budget import attention_copies
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.gpus import compute_regions, region_multiplier
@@ -159,7 +158,7 @@ def batches_without_graphs(engine: Engine) -> Iterator[Fault]:
         return
     ranks = engine.dp  # each has its own batch
     if isinstance(engine, SGLangEngine):
-        ranks *= attention_copies(engine)
+        ranks *= engine.attention_copies
     if largest * ranks < target:
         among = f" among {ranks} ranks" if ranks > 1 else ""
         yield Fault(

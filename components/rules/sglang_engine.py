@@ -68,6 +68,18 @@ class SGLangEngine(Engine):
         """Copies of the model; with attention in parallel they share the GPUs."""
         return 1 if self.has("--enable-dp-attention") else self.count("--dp-size") or 1
 
+    @lazy
+    def attention_copies(self) -> int:
+        """Groups of the service's GPUs among which data-parallel attention divides requests."""
+        if given := self.count("--attn-dp-size"):
+            return given
+        return self.count("--dp-size") or 1 if self.has("--enable-dp-attention") else 1
+
+    @lazy
+    def attention_ranks(self) -> int:
+        """GPUs that share the heads of one copy of attention."""
+        return self.tp // (self.attention_copies * (self.count("--attn-cp-size") or 1)) or 1
+
     @property
     def no_prefix_cache(self) -> str | None:
         """The flag that switches the prefix cache off."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from components.rules.budget import attention_copies
 from components.rules.engine import Engine, gpu_request
 from components.rules.sglang_engine import EAGLE, SGLangEngine, drafting
 from infra.facts.gpus import gpu
@@ -118,7 +117,7 @@ def parallelism_refused(engine: SGLangEngine) -> Iterator[Fault]:
     if not (engine.since("0.5.23") and engine.has("--enable-dp-lm-head")):
         refuses.append("DFLASH")
     # on one rank SGLang switches it off instead
-    if algorithm in refuses and attention_copies(engine) > 1:
+    if algorithm in refuses and engine.attention_copies > 1:
         flag = "--attn-dp-size" if engine.text("--attn-dp-size") else "--enable-dp-attention"
         yield Fault(
             field="speculative",
@@ -134,7 +133,7 @@ def _runs_in_stages(engine: SGLangEngine) -> bool:
     is_prefill = engine.text("--disaggregation-mode") == "prefill"
     if engine.is_set("SGLANG_ENABLE_PP_SPEC"):
         is_alone = engine.text("--disaggregation-mode") in (None, "null")
-        return engine.algorithm == "EAGLE" and is_alone and attention_copies(engine) == 1
+        return engine.algorithm == "EAGLE" and is_alone and engine.attention_copies == 1
     return engine.algorithm in ("EAGLE", "DSPARK") and is_prefill
 
 
@@ -290,7 +289,7 @@ def uno_refused(engine: SGLangEngine) -> Iterator[Fault]:
     for flag, number in (("--tp-size", engine.tp), ("--pp-size", engine.pp)):
         if number > 1:
             yield _of_uno(f"{flag} is {number}; it needs 1", "use 1 GPU")
-    if (copies := attention_copies(engine)) > 1:
+    if (copies := engine.attention_copies) > 1:
         yield _of_uno(f"attention has {copies} parallel copies; it needs 1", "use 1 GPU")
     if not engine.text("--uno-lora-path"):
         yield _of_uno("has no --uno-lora-path", "write uno_lora_path=")

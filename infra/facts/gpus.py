@@ -49,6 +49,7 @@ def compute_regions() -> Mapping[str, Any]:
     return found
 
 
+@cache
 def region_multiplier(regions: tuple[str, ...]) -> float:
     """
     By how much a choice of regions raises the price of computing.
