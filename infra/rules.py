@@ -278,7 +278,7 @@ def check(
     Args:
         apps: The stack, lowered.
         rules: All of them, the stack's own included.
-        accept: By code, why its findings stay.
+        accept: By code, or by code and service, why findings stay.
         is_strict: Whether the stack is one that people depend on.
 
     Raises:
@@ -293,23 +293,37 @@ def check(
     for each in rules:  # rule by rule: with a hundred services that takes a third less time
         for subject, finding in each.findings(known):
             by_subject[subject].append(finding)
-    found = [finding for findings in by_subject.values() for finding in findings]
-    hit = {finding.code for finding in found}
-    left = [each for each in found if each.code not in accept]
-    meant = {code.lower(): code for code in by_code}
-    stale = {code: meant.get(code.lower()) for code in accept if code not in hit}
+    accepted: list[Accepted] = []
+    left: list[Finding] = []
+    hit: set[str] = set()
+    for subject, findings in by_subject.items():
+        for finding in findings:
+            key = f"{finding.code} {subject.service.name}"
+            if key not in accept:
+                key = finding.code
+            if key in accept:
+                hit.add(key)
+                accepted.append(Accepted(finding=finding, reason=accept[key]))
+            else:
+                left.append(finding)
+    stale = dict(_left_behind((key for key in accept if key not in hit), by_code))
     left += [
         acceptance_left_behind.finding(fault, "stack", is_strict=is_strict)
         for fault in acceptance_left_behind.check(stale)
     ]
     return Report(
         findings=tuple(sorted(left, key=lambda each: SEVERITIES.index(each.severity))),
-        accepted=tuple(
-            Accepted(finding=each, reason=accept[each.code])
-            for each in found
-            if each.code in accept
-        ),
+        accepted=tuple(accepted),
     )
+
+
+def _left_behind(accept: Iterable[str], codes: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """Each acceptance with what it may be meant to be, itself included; None: nothing known."""
+    meant = {code.lower(): code for code in codes}
+    for key in accept:
+        code, _, service = key.partition(" ")
+        known = meant.get(code.lower())
+        yield key, known and f"{known} {service}".strip()
 
 
 def subjects(apps: Iterable[AppResources], is_strict: bool) -> Sequence[Subject]:

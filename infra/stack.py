@@ -11,6 +11,10 @@ from infra.resources import Pairs, Resource, pairs, several
 if TYPE_CHECKING:
     from infra.rules import Rule
 
+# A rule's code, perhaps with a service.
+ACCEPTED = validators.Form(
+    rf"[A-Za-z]+[0-9]+( {validators.NAME.pattern})?", "a rule's code, or it with a service's name,"
+)
 COMPONENT = validators.has_method("resources", example="InferenceService(name=...)")
 
 
@@ -68,7 +72,8 @@ class Stack:
         environment: The Modal environment; None: the one that the workspace has as its default.
         strict: Whether people depend on it: some findings are then errors that are warnings
             elsewhere.
-        accept: By code, why a finding stays: ``{"INF020": "measured: 5 is as good"}``.
+        accept: By code, why a finding stays: ``{"INF020": "measured: 5 is as good"}``; of one service
+            alone by its name as well: ``{"INF102 chat": "our gateway guards it"}``.
         rules: Rules of the stack's own, beside those of its components.
     """
 
@@ -92,7 +97,10 @@ class Stack:
 
     strict: bool = attrs.field(default=False, validator=validators.truth(), kw_only=True)
     accept: Pairs = attrs.field(
-        default=(), converter=pairs, validator=validators.text_pairs(), kw_only=True
+        default=(),
+        converter=pairs,
+        validator=validators.text_pairs(ACCEPTED, example="INF102 chat"),
+        kw_only=True,
     )
     rules: tuple["Rule", ...] = attrs.field(
         default=(),

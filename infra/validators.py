@@ -32,7 +32,10 @@ NAME = Form(
 # Hugging Face
 REPOSITORY = Form(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", "a model's name on the Hub")
 REVISION = Form(r"[\w./-]+", "a commit or a branch")
-ENVIRONMENT_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+VARIABLE = Form(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    "an environment variable's name of letters, digits and '_', no digit first,",
+)
 
 
 def _fail(attribute: "attrs.Attribute[Any]", so: str, allowed: str, fix: str) -> None:
@@ -216,8 +219,8 @@ def each(inner: Validator, *, one: str = "") -> Validator:
     return check
 
 
-def text_pairs() -> Validator:
-    """A mapping (converted to pairs) from environment variables' names to strings."""
+def text_pairs(form: Form = VARIABLE, *, example: str = "NAME") -> Validator:
+    """A mapping (converted to pairs) from strings of a form, environment variables', to strings."""
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, tuple):
@@ -225,7 +228,7 @@ def text_pairs() -> Validator:
                 attribute,
                 _is(value),
                 "a dict of strings is allowed",
-                f'write {attribute.name}={{"NAME": "value"}}',
+                f'write {attribute.name}={{"{example}": "value"}}',
             )
         for pair in value:
             if not isinstance(pair, tuple) or len(pair) != 2:
@@ -233,15 +236,15 @@ def text_pairs() -> Validator:
                     attribute,
                     f"{_shown(pair)} is no pair",
                     "a dict of strings is allowed",
-                    f'write {attribute.name}={{"NAME": "value"}}',
+                    f'write {attribute.name}={{"{example}": "value"}}',
                 )
             key, item = pair
-            if not isinstance(key, str) or not re.fullmatch(ENVIRONMENT_NAME, key):
+            if not isinstance(key, str) or not re.fullmatch(form.pattern, key):
                 _fail(
                     attribute,
-                    f"{_shown(key)} is no name of an environment variable",
-                    "a name of letters, digits and '_', no digit first, is allowed",
-                    "rename it",
+                    f"{_shown(key)} does not fit",
+                    f"{form.words} is allowed",
+                    f"write {attribute.name}={{{example!r}: ...}}, for example",
                 )
             if not isinstance(item, str):
                 _fail(

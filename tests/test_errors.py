@@ -1,6 +1,7 @@
 """Every mistake in a stack file is told at once, in words, with what to do about it."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -176,8 +177,8 @@ FIELDS = {
         "write cpu=8, for example",
         "a b.secrets: 1 is an int; a string that is not empty is allowed; "
         "write secrets='my-secret', for example",
-        "a b.environment: 'A B' is no name of an environment variable; a name of letters, "
-        "digits and '_', no digit first, is allowed; rename it",
+        "a b.environment: 'A B' does not fit; an environment variable's name of letters, digits "
+        "and '_', no digit first, is allowed; write environment={'NAME': ...}, for example",
         "a b.class_name: 'server' does not fit; a name of letters, digits and '_', a capital "
         "first, is allowed; write class_name='Server', for example",
     ],
@@ -481,6 +482,34 @@ def test_a_stack_file_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         os.utime(STACK, (1, 1))
         assert open_project(STACK).stack.name == name
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "line"),
+    [
+        ("stacks/values.py", "from stacks.values import name"),
+        ("stacks/values.py", "from values import name"),
+        ("stacks/values/__init__.py", "from values import name"),
+        ("stacks/infra/values.py", "from stacks.infra.values import name"),
+        ("values.py", "from values import name"),
+        ("shared/components/values.py", "from shared.components.values import name"),
+    ],
+)
+def test_what_a_stack_file_imports_is_read_as_it_is(neighbour: str, line: str) -> None:
+    """The next process sees a change of a neighbour that differs in neither size nor second."""
+    STACK.write_text(
+        f"{IMPORTS}{line}\nstack = Stack(name, services=[InferenceService(name='a', **OWN)])\n"
+    )
+    Path(neighbour).parent.mkdir(parents=True, exist_ok=True)
+    code = (
+        "import sys; sys.dont_write_bytecode = False\nfrom pathlib import Path\n"
+        "from infra.load import load\nprint(load(Path('stacks/dev.py')).name)"
+    )
+    for name in ("one", "two"):
+        Path(neighbour).write_text(f"name = {name!r}\n")
+        os.utime(neighbour, (1, 1))
+        seen = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert seen.stdout.decode().strip() == name
 
 
 def test_a_neighbour_that_fails() -> None:

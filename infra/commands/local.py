@@ -164,13 +164,13 @@ def _problems(name: str, values: tuple[str, ...]) -> Iterator[str]:
     """What Modal would refuse, or no process could have in its environment."""
     import re
 
-    from infra.validators import ENVIRONMENT_NAME, NAME
+    from infra.validators import NAME, VARIABLE
 
     if not re.fullmatch(NAME.pattern, name):
         yield f"{name!r}: it is no name of a Secret; {NAME.words} is allowed; write my-secret"
     for each in values:
         key = each.partition("=")[0]
-        if not re.fullmatch(ENVIRONMENT_NAME, key):
+        if not re.fullmatch(VARIABLE.pattern, key):
             yield (
                 f"{name}: {key!r} is no name of an environment variable; letters, digits and _, no "
                 "digit first, are allowed; write MY_KEY=VALUE"

@@ -78,6 +78,39 @@ def test_accepted_findings_stand_apart() -> None:
     ]
 
 
+def test_a_finding_of_one_service_is_accepted_by_its_name() -> None:
+    """The others' findings of that rule stay, and a reason of its own goes before the common one."""
+    two = lower(Stack("test", services=[sample(name="a"), sample(name="b")]), "test")
+    one = check(two, (metrics,), accept={"ACME002 a": "a probe"}, is_strict=False)
+    assert [(each.finding.where, each.reason) for each in one.accepted] == [("a", "a probe")]
+    assert [each.where for each in one.findings] == ["b"]
+    accept = {"ACME002 a": "a probe", "ACME002": "tests"}
+    both = check(two, (metrics,), accept=accept, is_strict=False)
+    assert [each.reason for each in both.accepted] == ["a probe", "tests"]
+    assert not both.findings
+
+
+@pytest.mark.parametrize(
+    ("key", "so", "fix"),
+    [
+        ("INF102 c", "matches no finding any more", "take 'INF102 c' out of accept="),
+        ("INF999 a", "is the code of no rule", "take 'INF999 a' out of accept="),
+        ("inf102 a", "is the code of no rule", "write 'INF102 a'"),
+    ],
+)
+def test_a_service_s_acceptance_without_a_finding(key: str, so: str, fix: str) -> None:
+    """It is found as one of the whole stack is."""
+    (found,) = report(accept={key: "measured"}).findings
+    assert (found.what, found.fix) == (f"{key} is accepted, and {so}", fix)
+
+
+@pytest.mark.parametrize("key", ["", "INF102 ", "INF102 a b", "102", "INF102 -a", "INF102.a"])
+def test_what_is_accepted_is_a_code_and_perhaps_a_service(key: str) -> None:
+    """Anything else is a problem of the stack."""
+    with pytest.raises(ValueError, match="accept: .* does not fit; a rule's code, or it with a"):
+        Stack("test", services=[sample()], accept={key: "why"})
+
+
 def test_an_acceptance_without_a_finding_is_found() -> None:
     """An acceptance that matches nothing, or no rule, is a finding itself."""
     found = report(accept={"INF020": "measured", "INF999": "a slip", "inf102": "a slip"})
