@@ -1,20 +1,26 @@
 """The only module with consequences: a plan and its target in, the plan carried out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.comparison import endpoints
-from infra.errors import InfraError, StalePlan
+import attrs
+
+from infra.comparison import configurations, endpoints
+from infra.configuration import recorded
+from infra.errors import InfraError
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
-from infra.plan import AppPlan, Base, Plan, base_of
+from infra.past import next_scaling
+from infra.plan import AppPlan, Plan, base_of
+from infra.stale import check_base
 
 if TYPE_CHECKING:
     from infra.target import Target
 
 LOOK_PATIENCE = 10.0  # seconds, after Ctrl-C, for what is deployed to be told
+EMPTY: Mapping[str, Sequence[str]] = {}
 Tell = Callable[[str], None]
 Check = Callable[[], Awaitable[None]]
 
@@ -51,28 +57,32 @@ async def apply(
 
     Raises:
         StalePlan: What the plan rests on has moved; nothing was done.
-        ApplyFailed: A step failed; those before it hold.
+        ApplyFailed: A step failed, or what it did can't be read back; those before it hold.
     """
     if plan.obstacles:
         raise InfraError("\n".join(["The plan can't be applied:", *plan.obstacles]))
-    before = await read(plan, target)
-    check_base(plan, before)
+    live = await read(plan, target)
+    check_base(plan, live)
     done: list[str] = []
     for app in (app for app in plan.apps if app.changes):
         doing, did = _doing(app)
+        scaled: list[str] = []
         tell(f"app.{app.app}: {doing}...")
         try:
             await check()
-            await _carry_out(plan, app, before.deployments.get(app.app), target, folder)
+            await _carry_out(plan, app, live.deployments.get(app.app), target, folder, scaled)
         except InfraError as error:
-            raise ApplyFailed(_half_way(plan, app, done, error)) from error
+            what = f"{doing.lower()} {app.app} failed: {error}"
+            part = {app.app: scaled} if app.is_in_place else {}
+            raise ApplyFailed(_half_way(plan, what, done, part)) from error
         tell(f"app.{app.app}: {did}")
         done.append(app.app)
-    live = await read(plan, target)
-    _verify(plan, live)
-    for app in plan.apps:
-        if app.changes and app.artifact:
-            await target.receipt(plan.stack, live.deployments[app.app])
+        try:
+            found = await _read_back(plan, app, live.deployments.get(app.app), target)
+        except InfraError as error:
+            what = f"reading {app.app} back, which is {did.lower()}, failed: {error}"
+            raise ApplyFailed(_half_way(plan, what, done)) from error
+        live = _with(live, plan, app.app, found)
     return live
 
 
@@ -97,6 +107,7 @@ async def interrupted(plan: Plan, target: "Target", locks: Sequence[str] | None)
         target: Where.
         locks: Apps whose locks could not be released; None: not known.
     """
+    part: dict[str, list[str]] = {}
     try:
         async with asyncio.timeout(LOOK_PATIENCE):
             live = await read(plan, target)
@@ -104,98 +115,57 @@ async def interrupted(plan: Plan, target: "Target", locks: Sequence[str] | None)
         said = f"What was done can't be told ({error or 'no answer'})."
     else:
         changing = [app for app in plan.apps if app.changes]
-        # One that would have got its own record again is done when it has another version.
-        moved = [app for app in changing if base_of(live.deployments.get(app.app)) != app.base]
-        done = [app.app for app in moved if _holds(app, live)]
-        left = [app.app for app in changing if app.app not in done]
-        said = (
-            f"Done before that: {', '.join(done) or 'nothing'}. "
-            f"Not done: {', '.join(left) or 'nothing'}."
-        )
+        found = {app.app: live.deployments.get(app.app) for app in changing}
+        done = [app.app for app in changing if _is_done(app, found[app.app])]
+        said = _said(plan, done)
+        scaled = {app.app: _scaled(app, found[app.app]) for app in changing if app.app not in done}
+        part = {name: services for name, services in scaled.items() if services}
     lock = "No lock is left."
     if locks is None:
         lock = "If a lock is left, it ends by itself."
     elif locks:
-        lock = f"Still locked: {', '.join(locks)}; `infra unlock {plan.stack_file}` ends that."
-    command = "destroy" if plan.destroy else "apply"
-    return Interrupted(
-        "\n".join(
-            [
-                f"interrupted. {said} {lock}",
-                "Nothing is half-deployed: an App changes in one step, at its end. To go on, run "
-                f"`infra {command} {plan.stack_file}`.",
-            ]
-        )
-    )
-
-
-def check_base(plan: Plan, live: Live) -> None:
-    """
-    Refuse a plan that was made for another state of the target.
-
-    Raises:
-        StalePlan: With every field that differs.
-    """
-    moved = [
-        line
-        for app in plan.apps
-        for line in _moved(app.app, app.base, live.deployments.get(app.app))
-    ]
-    if moved:
-        raise StalePlan(
-            "\n".join(
-                [
-                    "Saved plan is stale: the deployment moved after the plan was made.",
-                    *(f"  - {line}" for line in moved),
-                    f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
-                ]
-            )
-        )
-
-
-def _moved(name: str, base: Base, deployment: Deployment | None) -> Iterable[str]:
-    now = base_of(deployment)
-    by = f", deployed by {deployment.newest.by}" if deployment else ""
-    for field, before, after in (
-        ("app id", base.app_id, now.app_id),
-        ("version", base.version, now.version),
-        ("manifest", base.fingerprint, now.fingerprint),
-    ):
-        if before != after:
-            yield f"app.{name}: {field} was {before or 'none'}, is {after or 'none'} now{by}"
+        lock = f"Still locked: {', '.join(locks)}; `{plan.command('unlock')}` ends that."
+    steps = _steps(part)
+    return Interrupted(f"interrupted. {said} {lock}\n{steps} To go on, {_way_on(plan)}.")
 
 
 async def _carry_out(
-    plan: Plan, app: AppPlan, deployment: Deployment | None, target: "Target", folder: Path
+    plan: Plan,
+    app: AppPlan,
+    deployment: Deployment | None,
+    target: "Target",
+    folder: Path,
+    scaled: list[str],
 ) -> None:
-    """One App, whose last call is the one that makes the change hold."""
+    """One App, whose last call makes the change hold; services that only scale join `scaled`."""
     if app.artifact is None:
         if app.base.app_id:
             await target.stop(plan.stack, app.app, app.base.app_id)
         return
     await target.store(app.artifact)
     if deployment and app.is_in_place:
-        await _scale(app, deployment, target)
+        await _scale(app, deployment, target, scaled)
         await target.point(deployment.app_id, app.artifact.manifest)
         return
     await target.deploy(app.artifact, folder, _tag(app.artifact.manifest, deployment))
 
 
-async def _scale(app: AppPlan, deployment: Deployment, target: "Target") -> None:
+async def _scale(app: AppPlan, deployment: Deployment, target: "Target", scaled: list[str]) -> None:
     """Tell the autoscalers; what they are told already holds when the tags move."""
     assert app.artifact
     running = endpoints(app.artifact.manifest, deployment)
     for change in app.changes:
-        is_server = app.artifact.manifest.resources[change.address]["routing"]["front_door"]
+        front_door = app.artifact.manifest.resources[change.address]["routing"]["front_door"]
         settings = {
             "target_concurrency" if path == "routing.target_inputs" else path.split(".")[1]: after
             for path, after in ((field.path, field.after) for field in change.fields)
         }
         await target.scale(
             running[change.address].function_id,
-            is_server=is_server == "server",
+            is_server=front_door == "server",
             settings=settings,
         )
+        scaled.append(change.address)
 
 
 def _tag(manifest: Manifest, deployment: Deployment | None) -> str:
@@ -216,34 +186,108 @@ def _doing(app: AppPlan) -> tuple[str, str]:
     return ("Scaling", "Scaled") if app.is_in_place else ("Deploying", "Deployed")
 
 
-def _half_way(plan: Plan, app: AppPlan, done: list[str], error: InfraError) -> str:
-    left = [each.app for each in plan.apps if each.changes and each.app not in done]
-    verb = _doing(app)[0].lower()
-    command = "destroy" if plan.destroy else "apply"
-    return "\n".join(
-        [
-            f"{verb} {app.app} failed: {error}",
-            f"Done before that: {', '.join(done) or 'nothing'}. Not done: {', '.join(left)}.",
-            f"Nothing is half-deployed: an App changes in one step, at its end. When the cause is "
-            f"mended, run `infra {command} {plan.stack_file}`.",
-        ]
+def _half_way(
+    plan: Plan, what: str, done: Sequence[str], part: Mapping[str, Sequence[str]] = EMPTY
+) -> str:
+    """
+    The message of an apply that has stopped.
+
+    Args:
+        plan: What was to be done.
+        what: What failed.
+        done: The Apps that are done.
+        part: By App that was being scaled, the services that are.
+    """
+    steps = _steps(part)
+    mended = f"When the cause is mended, {_way_on(plan)}."
+    return "\n".join([what, _said(plan, done), f"{steps} {mended}"])
+
+
+def _said(plan: Plan, done: Sequence[str]) -> str:
+    left = [app.app for app in plan.apps if app.changes and app.app not in done]
+    return (
+        f"Done before that: {', '.join(done) or 'nothing'}. "
+        f"Not done: {', '.join(left) or 'nothing'}."
     )
 
 
-def _verify(plan: Plan, live: Live) -> None:
-    """Read back what was done; only what Modal now says counts."""
-    for app in plan.apps:
-        if app.changes and not _holds(app, live):
-            wanted = app.artifact.manifest.fingerprint if app.artifact else None
-            found = base_of(live.deployments.get(app.app)).fingerprint
-            raise ApplyFailed(
-                f"app.{app.app}: has the manifest {found or 'none'} after the apply, and should "
-                f"have {wanted or 'none'}; somebody else deployed it meanwhile; run "
-                f"`infra plan {plan.stack_file}` to see what differs"
-            )
+def _steps(part: Mapping[str, Sequence[str]]) -> str:
+    """What an App that is not done may have got of its change."""
+    scaled = (
+        f"App {app} is scaled service by service, its record last; done so far: "
+        f"{', '.join(services) or 'none'}."
+        for app, services in part.items()
+    )
+    return " ".join(scaled) or "Nothing is half-deployed: an App changes in one step, at its end."
 
 
-def _holds(app: AppPlan, live: Live) -> bool:
-    """Whether the App is as it should be."""
+def _way_on(plan: Plan) -> str:
+    """The command that was run, to run it again."""
+    if plan.left_out:
+        left_out = ", ".join(plan.left_out)
+        return f"plan again with the options that left {left_out} out, then run `infra apply`"
+    if plan.rollback:
+        [app] = plan.apps
+        return f"run `{plan.command('rollback')} {plan.rollback} --app {app.app}`"
+    return f"run `{plan.command('destroy' if plan.destroy else 'apply')}`"
+
+
+async def _read_back(
+    plan: Plan, app: AppPlan, before: Deployment | None, target: "Target"
+) -> Deployment | None:
+    """
+    The App as it is now, with a receipt of that stored; only what Modal now says counts.
+
+    Raises:
+        InfraError: It is not as it should be, or that can't be told.
+    """
+    wanted = app.artifact.manifest if app.artifact else None
+    found = await target.deployment(app.app, wanted)
+    if not _holds(app, found):
+        raise InfraError(
+            f"its manifest is {base_of(found).fingerprint or 'none'}, and should be "
+            f"{wanted.fingerprint if wanted else 'none'}; somebody else deployed it meanwhile; run "
+            f"`{plan.command('plan')}` to see what differs"
+        )
+    if found and app.artifact:
+        scaling = next_scaling(before) if before and app.is_in_place else 0
+        await target.receipt(plan.stack, found, scaling)
+    return found
+
+
+def _with(live: Live, plan: Plan, app: str, found: Deployment | None) -> Live:
+    """The target with one App as it is now, in the plan's order."""
+    now = {**live.deployments, app: found}
+    order = dict.fromkeys([*(each.app for each in plan.apps), *now])
+    return attrs.evolve(live, deployments={name: each for name in order if (each := now.get(name))})
+
+
+def _is_done(app: AppPlan, deployment: Deployment | None) -> bool:
+    """Whether all that the plan has for the App was carried out."""
+    if deployment and app.is_in_place:
+        return _holds(app, deployment) and len(_scaled(app, deployment)) == len(app.changes)
+    # One that would have got its own record again is done when it has another version.
+    return _holds(app, deployment) and base_of(deployment) != app.base
+
+
+def _scaled(app: AppPlan, deployment: Deployment | None) -> list[str]:
+    """The services of an App that only scales whose settings are as they should be."""
+    if deployment is None or app.artifact is None or not app.is_in_place:
+        return []
+    manifest = app.artifact.manifest
+    now = configurations(manifest, deployment)
+    wanted = {each.address: recorded(manifest.resources[each.address]) for each in app.changes}
+    return [
+        change.address
+        for change in app.changes
+        if all(
+            now.get(change.address, {}).get(field.path) == wanted[change.address].get(field.path)
+            for field in change.fields
+        )
+    ]
+
+
+def _holds(app: AppPlan, deployment: Deployment | None) -> bool:
+    """Whether the App has the record that it should have."""
     wanted = app.artifact.manifest.fingerprint if app.artifact else None
-    return base_of(live.deployments.get(app.app)).fingerprint == wanted
+    return base_of(deployment).fingerprint == wanted

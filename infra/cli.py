@@ -4,7 +4,7 @@ import errno
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,6 +113,9 @@ def _exiting() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption):
+            near = _near(error.option_name, error.possibilities or ())
+            error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
         error.show()
         sys.exit(UsageError.exit_code)
     except click.ClickException as error:
@@ -124,6 +127,14 @@ def _exiting() -> Iterator[None]:
     except InfraError as error:
         click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
         sys.exit(error.exit_code)
+
+
+def _near(option: str, known: Iterable[str]) -> list[str]:
+    """Those that may have been meant; the dashes that all have make none of them near."""
+    from difflib import get_close_matches
+
+    words = {each.lstrip("-"): each for each in known}
+    return [words[each] for each in get_close_matches(option.lstrip("-"), words)]
 
 
 def _nobody_reads(error: Exception) -> bool:

@@ -52,22 +52,37 @@ class Artifact(NamedTuple):
     One generated App.
 
     Attributes:
-        app: The App's name.
-        module: The file's name without its ending.
+        manifest: What the module says, as plain data.
         source: The text of the module.
-        manifest: What it says, as plain data.
     """
 
-    app: str
-    module: str
-    source: str
     manifest: Manifest
+    source: str
 
-    @classmethod
-    def of(cls, manifest: Manifest, source: str) -> "Artifact":
-        """An artifact that was stored."""
-        module = module_name(manifest.app)
-        return cls(app=manifest.app, module=module, source=source, manifest=manifest)
+    @property
+    def app(self) -> str:
+        """The App's name."""
+        return self.manifest.app
+
+    @property
+    def module(self) -> str:
+        """The file's name without its ending."""
+        return module_name(self.app)
+
+    def is_whole(self) -> bool:
+        """
+        Whether the text is the one that the manifest was made with.
+
+        What comes from elsewhere may only be executed if it is. The lines that the digest leaves
+        out have to be the manifest's own, in whatever order.
+        """
+        tags = statement_of_app(self.manifest)
+        scaling = sorted(found[0] for found in SCALING.finditer(self.source))
+        return (
+            tags in self.source
+            and _digest(self.source.replace(tags, APP_STATEMENT)) == self.manifest.module
+            and scaling == sorted(scaling_lines(self.manifest))
+        )
 
 
 def compile_app(app: AppResources) -> Artifact:
@@ -79,11 +94,32 @@ def compile_app(app: AppResources) -> Artifact:
     autoscaler's settings, or a change of those alone would look like one of the module.
     """
     bare = _render(app)
-    record = manifest(app, hashlib.sha256(SCALING.sub("", bare).encode()).hexdigest())
-    tags = {FINGERPRINT_TAG: record.fingerprint, STACK_TAG: app.stack}
-    statement_of_app = statement("app", call("modal.App", app.app, tags=OpenDict(tags), open=True))
-    source = bare.replace(APP_STATEMENT, statement_of_app)
-    return Artifact(app=app.app, module=module_name(app.app), source=source, manifest=record)
+    record = manifest(app, _digest(bare))
+    return Artifact(record, bare.replace(APP_STATEMENT, statement_of_app(record)))
+
+
+def _digest(bare: str) -> str:
+    return hashlib.sha256(SCALING.sub("", bare).encode()).hexdigest()
+
+
+def statement_of_app(record: Manifest) -> str:
+    """The lines of the module that say what its record is."""
+    tags = {FINGERPRINT_TAG: record.fingerprint, STACK_TAG: record.stack}
+    return statement("app", call("modal.App", record.app, tags=OpenDict(tags), open=True))
+
+
+def scaling_lines(record: Manifest) -> Iterator[str]:
+    """The lines of the module that its record's digest leaves out, in any order."""
+    for address, plain in record.resources.items():
+        if address.startswith("service."):
+            routing, settings = plain["routing"], dict(plain["autoscaler"])
+            if routing["front_door"] == "server":
+                settings["target_concurrency"] = routing.get("target_inputs")
+            else:
+                settings.pop("scaleup_window", None)
+            for name, value in settings.items():
+                if value is not None:
+                    yield f"    {name}={value!r},\n"
 
 
 def _render(app: AppResources) -> str:

@@ -1,14 +1,36 @@
 """Points the modal SDK at Modal or at the local control plane, for the length of one command."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from infra import local
 from infra.errors import TargetError, UsageError
 
 LOCAL_ROOT = Path(".infra/local")
+LOOPBACK = "127.0.0.1"
+
+
+class PlaneStopped(TargetError):
+    """The local control plane, which a command has talked to, answers no more."""
+
+
+def stopped() -> PlaneStopped | None:
+    """What to say in the place of a call's own error, if that is why it has failed."""
+    address = urlsplit(os.environ.get("MODAL_SERVER_URL", ""))
+    if address.hostname != LOOPBACK or not address.port:
+        return None
+    try:
+        socket.create_connection((LOOPBACK, address.port), timeout=1).close()
+    except OSError:
+        return PlaneStopped(
+            f"{LOCAL_ROOT}: the local control plane has stopped; one that runs is needed; run "
+            "`infra local up -d`"
+        )
+    return None
 
 
 def has_credentials() -> bool:

@@ -218,10 +218,12 @@ def leaves(data: Plain, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _sequence(name: str, before: list[Any], after: list[Any]) -> Iterator[FieldChange]:
-    """The steps that differ, with those that only moved along left out."""
+    """The steps that differ, or some keys of theirs, with what only moved along left out."""
     old, new = [*map(step_text, before)], [*map(step_text, after)]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
+            for i, j in zip(range(i1, i2), range(j1, j2), strict=True):
+                yield from _keys(f"{name}[{j}]", before[i], after[j])
             continue
         for offset in range(max(i2 - i1, j2 - j1)):
             has_old, has_new = i1 + offset < i2, j1 + offset < j2
@@ -230,6 +232,13 @@ def _sequence(name: str, before: list[Any], after: list[Any]) -> Iterator[FieldC
                 before=old[i1 + offset] if has_old else None,
                 after=new[j1 + offset] if has_new else None,
             )
+
+
+def _keys(path: str, before: Plain, after: Plain) -> Iterator[FieldChange]:
+    """What a build is run with that its text does not say, such as its time limit."""
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            yield FieldChange(path=f"{path}.{key}", before=before.get(key), after=after.get(key))
 
 
 def step_text(step: Plain) -> str:

@@ -10,7 +10,7 @@ from infra.display_state import deployment_text, outputs_text, where_text
 from infra.drift import Drift
 from infra.generated import unified_diff
 from infra.live import Live
-from infra.plan import Plan
+from infra.plan import Plan, as_obstacle
 from infra.text import NARROWEST, Style, ago, plain, table, value_text, wrapped
 from infra.tiers import REPLACE, gravest
 
@@ -160,11 +160,9 @@ def drift_text(
         return "\n\n".join(
             [_header(plan, live, now, style), "No drift. What is deployed is as infra left it."]
         )
-    target = " --target local" if plan.target == "local" else ""
-    target += f" --env {plan.environment}" if plan.environment else ""
     advice = wrapped(
-        f"`infra apply {plan.stack_file}{target}` brings back what the stack file says; to keep a "
-        "change, write it there.",
+        f"`{plan.command('apply')}` brings back what the stack file says; to keep a change, write "
+        "it there.",
         style.width,
     )
     return "\n\n".join([_header(plan, live, now, style), *drift_blocks(drift, now, style), advice])
@@ -222,7 +220,11 @@ def _obstacles(plan: Plan, style: Style) -> list[str]:
     if not plan.obstacles:
         return []
     head = style("Error: this plan can't be applied", "red")
-    items = (wrapped(f"  - {each}", style.width, 4) for each in plan.obstacles)
+    errors = {as_obstacle(each): each.code for each in plan.findings if each.severity == "error"}
+    told = [each for each in plan.obstacles if each not in errors]
+    if errors:
+        told.append(f"errors among the findings: {', '.join(dict.fromkeys(errors.values()))}")
+    items = (wrapped(f"  - {each}", style.width, 4) for each in told)
     return ["\n".join([head, *items])]
 
 

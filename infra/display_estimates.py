@@ -60,9 +60,9 @@ def _memory_rows(memory: MemoryFit) -> Iterator[tuple[str, str, str]]:
     for item in memory.items:
         size = UNKNOWN if item.bytes is None else f"{gigabytes(item.bytes)} GB"
         yield item.name, size, item.note
-    free = UNKNOWN if memory.free is None else f"{gigabytes(memory.free)} GB"
-    lacks = ["too little"] if memory.free is not None and memory.free < 0 else []
-    yield "free", free, "; ".join([*lacks, *_most(memory)])
+    is_short = memory.free is not None and memory.free < 0
+    free = UNKNOWN if memory.free is None else f"{gigabytes(abs(memory.free))} GB"
+    yield "lacking" if is_short else "free", free, "; ".join(_most(memory))
 
 
 def _most(memory: MemoryFit) -> Iterator[str]:
@@ -70,9 +70,11 @@ def _most(memory: MemoryFit) -> Iterator[str]:
     context, requests = memory.context, memory.concurrency
     if context is None or requests is None:
         return
-    if memory.largest_context not in (None, context):
+    if memory.largest_concurrency == 0:
+        yield f"not one request of {context:,} tokens fits"
+    if memory.largest_context not in (0, None, context):
         yield f"{requests:,} x {memory.largest_context:,} tokens fit"
-    if memory.largest_concurrency is not None:
+    if memory.largest_concurrency:
         yield f"{memory.largest_concurrency:,} x {context:,} tokens fit"
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from infra.live import Deployment, Live, outputs
-from infra.past import Version
+from infra.live import Deployment, Live, outputs, service_names
+from infra.past import Version, version_name
 from infra.text import Style, ago, plain, table
 
 
@@ -30,12 +30,13 @@ def history_text(
     """Deployments, a table per App."""
     blocks = []
     for app, rows in versions.items():
-        cells = [("VERSION", "DEPLOYED", "BY", "COMMIT", "MANIFEST", "WHAT")]
+        cells = [("VERSION", "DEPLOYED", "BY", "COMMIT", "FINGERPRINT", "WHAT")]
         for each in rows:
             commit = f"{each.commit[:7]}{'*' if each.dirty else ''}" if each.commit else "-"
-            manifest = each.fingerprint[:12] if each.fingerprint else "-"
+            fingerprint = each.fingerprint[:12] if each.fingerprint else "-"
             when = ago(now - each.at)
-            cells.append((f"v{each.version}", when, each.by, commit, manifest, each.what))
+            name = version_name(each.version, each.scaling)
+            cells.append((name, when, each.by or "-", commit, fingerprint, each.what))
         blocks.append(
             f"App {app}\n{table(cells, style.width)}" if rows else f"App {app}: not deployed"
         )
@@ -65,8 +66,9 @@ def _status_rows(name: str, deployment: Deployment | None, now: float) -> Iterat
     if deployment is None:
         yield (name, "-", "-", "-", "not deployed", "-")
         return
+    names = service_names(deployment)
     for endpoint in deployment.endpoints:
         containers = "?" if endpoint.containers is None else str(endpoint.containers)
         when = f"{ago(now - deployment.newest.at)} by {deployment.newest.by or '?'}"
         version = f"v{deployment.version}"
-        yield (name, endpoint.name, version, containers, when, endpoint.url or "-")
+        yield (name, names[endpoint.name], version, containers, when, endpoint.url or "-")

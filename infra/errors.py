@@ -22,6 +22,9 @@ class InvalidStack(InfraError):
         self.source = source
         self.problems = tuple(problems)
         count = len(self.problems)
+        if count == 1 and self.problems[0].startswith(f"{source}:"):
+            super().__init__(self.problems[0])
+            return
         lines = [f"{source} has {count} problem{'' if count == 1 else 's'}:"]
         lines += [f"  - {problem}" for problem in self.problems]
         super().__init__("\n".join(lines))

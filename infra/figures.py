@@ -1,4 +1,9 @@
-"""Bytes and seconds as people read them."""
+"""Numbers, bytes and seconds as people read them."""
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def gigabytes(count: int) -> str:

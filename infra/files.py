@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,15 +14,20 @@ FULL = (errno.ENOSPC, errno.EDQUOT)  # of which the command line speaks
 
 def write_file(path: Path, content: bytes) -> None:
     """
-    Replace the file's content, creating its folders.
+    Replace the file's content, creating its folders; who may read it stays.
+
+    Several may write at once: the last one's text is there in the end.
 
     Raises:
         InfraError: It can't be; nothing is left beside it.
     """
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
+        with fresh.open("xb") as file:
+            with suppress(FileNotFoundError):
+                fresh.chmod(stat.S_IMODE(path.stat().st_mode))
+            file.write(content)
         fresh.replace(path)
     except OSError as error:
         if error.errno in FULL:

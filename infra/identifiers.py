@@ -4,15 +4,30 @@ import keyword
 import re
 import sys
 
-# What generated modules import, beside the standard library; their folder comes before it.
-IMPORTED = {"aiohttp", "modal"}
+# What generated modules, modal 1.6.4 and infra itself import, beside the standard library, and what
+# those import in their turn, if only where it is there: the modules' folder comes before them.
+IMPORTED = """
+aiodns aiohappyeyeballs aiohttp aiosignal anyio async_timeout attr attrs backports brotli brotlicffi
+cbor2 certifi charset_normalizer click components dotenv exceptiongroup frozenlist google grpclib h2
+hpack hyperframe idna infra jinja2 markdown_it markupsafe mdurl modal modal_docs modal_proto
+modal_version multidict propcache pygments requests rich synchronicity toml typing_extensions
+urllib3 watchfiles yarl
+"""
+
+
+# How the constants of the generated modules end.
+KINDS = (
+    *("COMMAND", "GPU", "IMAGE", "MODEL", "PORT", "SECRET", "SECRETS", "STARTUP_TIMEOUT"),
+    *("VOLUME", "VOLUMES"),
+)
 
 
 def module_name(app: str) -> str:
     """The generated module's name: no dots, no name that would hide what a module imports."""
     mangled = re.sub(r"\W", "_", app)
-    taken = mangled in sys.stdlib_module_names or mangled in IMPORTED or keyword.iskeyword(mangled)
-    return f"app_{mangled}" if taken or mangled[:1].isdigit() else mangled
+    is_imported = mangled in sys.stdlib_module_names or mangled in IMPORTED.split()
+    is_none = keyword.iskeyword(mangled) or mangled[:1].isdigit()
+    return f"app_{mangled}" if is_imported or is_none else mangled
 
 
 def prefix(name: str) -> str:
@@ -24,6 +39,11 @@ def prefix(name: str) -> str:
 def constant(name: str, kind: str) -> str:
     """A constant that ends in its kind, so that two kinds can't share a name."""
     return f"{prefix(name)}_{kind}"
+
+
+def is_constant(name: str) -> bool:
+    """Whether a constant of a generated module may be called so."""
+    return name.isupper() and name.endswith(tuple(f"_{kind}" for kind in KINDS))
 
 
 def class_name(service: str) -> str:

@@ -15,6 +15,7 @@ LIFETIME = 120.0  # seconds that a lease lasts without being renewed
 MARGIN = 30.0  # seconds that the clocks of two machines may differ
 SIZE_LIMIT = 16 * 1024  # bytes; ours have some 400
 
+LAST_GENERATION = 10**16 - 1  # whoever works for ever does not come there; others may write it
 _KEY = re.compile(rb"(.+)/([1-9][0-9]{0,15})")
 _LAST_MOMENT = 253402300800.0  # the year 10000, which no date can say
 T = TypeVar("T", bound=attrs.AttrsInstance)
@@ -103,6 +104,8 @@ class Lease:
             lease = _exactly(cls, data, {"holder": _exactly(Holder, holder, {})})
             if lease.key != key:
                 raise ValueError(f"it belongs to {lease.key}")
+            if lease.generation >= LAST_GENERATION:
+                raise ValueError("no generation can follow it")
         except (ValueError, RecursionError) as error:
             raise TargetError(
                 f"Dict infra-locks: {key} is not a lease ({error}); nothing but infra may write "

@@ -9,6 +9,7 @@ from infra.manifest import Manifest
 
 if TYPE_CHECKING:
     from infra.rates import Rates
+    from infra.records import Step
     from infra.stub import Deployed, Override
 
 
@@ -60,6 +61,8 @@ class Deployment:
         images: What each class's image was right after infra deployed it, where that is known.
         has_receipts: Whether infra has deployed an App of that name and not destroyed it.
         applied: The last version that infra has deployed or scaled, or 0.
+        records: Fingerprints of the manifests that are kept of an App of that name.
+        steps: How infra left it each time, the oldest first.
     """
 
     app: str
@@ -73,6 +76,8 @@ class Deployment:
     images: Mapping[str, str] = attrs.field(factory=dict)
     has_receipts: bool = False
     applied: int = 0
+    records: frozenset[str] = frozenset()
+    steps: tuple["Step", ...] = ()
 
     @property
     def is_rolled_back(self) -> bool:

@@ -1,11 +1,12 @@
 """A stack file's path in, its stack out, or an error that points at the line to change."""
 
 import importlib.util
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -15,6 +16,11 @@ from infra.errors import InvalidStack
 from infra.stack import Stack
 
 MODULE = "infra_stack_file"  # under this name the file does not clash with what it imports
+# What is nobody's stack, wherever it stands: Python's library, and ourselves.
+OURS = Path(__file__).resolve().parents[1]
+INSTALLED = tuple(
+    f"{each}{os.sep}" for each in (Path(os.__file__).parent, OURS / "infra", OURS / "components")
+)
 
 
 def load(path: Path) -> Stack:
@@ -35,10 +41,12 @@ def load(path: Path) -> Stack:
     try:
         with _imports_of(path), attrs.validators.disabled():
             module = _execute(path)
+    except InvalidStack:
+        raise
     except SyntaxError as error:
         where = _shown(Path(error.filename or path), path)
         line = f":{error.lineno}" if error.lineno else ""
-        problem = f"{where}{line}: is no Python ({error.msg}); Python is allowed; mend the line"
+        problem = f"{where}{line}: {error.msg}; a stack file is Python; mend the line"
         raise InvalidStack(str(path), [problem]) from error
     except (Exception, SystemExit) as error:
         raise InvalidStack(str(path), [_raised(path, error)]) from error
@@ -77,16 +85,66 @@ def _defines_a_stack(path: Path) -> bool:
     return re.search(r"^stack\s*[:=]", text, re.MULTILINE) is not None
 
 
+class _Source(SourceFileLoader):
+    """Not from bytecode, which Python takes for current if the second and the size are the same."""
+
+    def path_stats(self, path: str) -> Mapping[str, object]:
+        raise OSError  # nothing to compare bytecode by: neither read nor written
+
+
+class _Neighbours:
+    """
+    Finds modules as Python does, and has those of the stack's author read as they are.
+
+    Attributes:
+        project: The folder that they are below.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.project = str(project).rstrip(os.sep) + os.sep
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and type(spec.loader) is SourceFileLoader:
+            file = spec.loader.path
+            if file.startswith(self.project) and not _is_installed(file):
+                spec.loader = _Source(name, file)
+        return spec
+
+
 def _execute(path: Path) -> ModuleType:
-    place = path.resolve()
-    loader = SourceFileLoader(MODULE, str(place))
+    loader = _Source(MODULE, str(path.resolve()))
     spec = importlib.util.spec_from_loader(MODULE, loader)
     assert spec is not None  # of a loader that knows its file
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module  # where dataclasses look for the module of a class
-    # Not from bytecode, which Python takes for current if the second and the size are the same.
-    exec(loader.source_to_code(place.read_bytes(), place), vars(module))
+    try:
+        loader.exec_module(module)
+    finally:
+        _check_components(path)
     return module
+
+
+def _check_components(path: Path) -> None:
+    """
+    Refuse a project whose own ``components`` stand before ours.
+
+    Raises:
+        InvalidStack: It explains whatever went wrong for want of ours.
+    """
+    spec = importlib.util.find_spec("components")  # a module that failed is in no sys.modules
+    file = Path(spec.origin).resolve() if spec and spec.origin else None
+    if file is None or file.parent == OURS / "components":
+        return
+    for name in [each for each in sys.modules if each.partition(".")[0] == "components"]:
+        del sys.modules[name]  # another stack file may get ours
+    problem = (
+        f"{path}: imports {_shown(file, path)} as `components`, which hides that "
+        "of infra; a package of another name is allowed; rename yours"
+    )
+    raise InvalidStack(str(path), [problem])
 
 
 @contextmanager
@@ -98,25 +156,30 @@ def _imports_of(path: Path) -> Iterator[None]:
     names are not mistaken for them.
     """
     folder = path.resolve().parent
-    before, known = sys.path[:], set(sys.modules)
+    before, known, finder = sys.path[:], set(sys.modules), _Neighbours(folder.parent)
     sys.path[:0] = [str(folder.parent), str(folder)]
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
     try:
         yield
     finally:
         sys.path[:] = before
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            spread = getattr(sys.modules[name], "__path__", ())
-            if any(_is_beside(Path(place), path) for place in (file, *spread) if place):
-                del sys.modules[name]
+        sys.meta_path.remove(finder)
+        new = {name: sys.modules[name] for name in set(sys.modules) - known}
+        # A folder within a folder asks the one around it where it is: none goes before all have.
+        for name in [name for name, module in new.items() if _has_part_beside(module, path)]:
+            del sys.modules[name]
+
+
+def _has_part_beside(module: ModuleType, path: Path) -> bool:
+    places = (getattr(module, "__file__", None), *getattr(module, "__path__", ()))
+    return any(_is_beside(Path(place), path) for place in places if place)
 
 
 def _missing(path: Path) -> str:
     so = "is a folder" if path.is_dir() else "is not there"
     folder = path if path.is_dir() else path.parent
-    near = sorted(str(each) for each in folder.glob("*.py")) if folder.is_dir() else []
-    known = f"{', '.join(near)} {'are' if len(near) > 1 else 'is'} there" if near else ""
-    return f"{path}: {so}; a stack file is allowed; {known or 'write the path of one'}"
+    near = [str(each) for each in sorted(folder.glob("*.py")) if _defines_a_stack(each)]
+    return f"{path}: {so}; a stack file is allowed; write {' or '.join(near) or 'the path of one'}"
 
 
 def _holds_none(folder: Path) -> str:
@@ -145,10 +208,11 @@ def _raised(path: Path, error: BaseException) -> str:
 
 def _is_beside(file: Path, path: Path) -> bool:
     """Whether the file is the stack file or a neighbour, and nothing that was installed."""
-    folder = path.resolve().parent
-    if not file.is_relative_to(folder):
-        return False
-    return not {"infra", "components", "site-packages"} & {*file.relative_to(folder).parts}
+    return file.is_relative_to(path.resolve().parent) and not _is_installed(str(file))
+
+
+def _is_installed(file: str) -> bool:
+    return file.startswith(INSTALLED) or f"-packages{os.sep}" in file
 
 
 def _shown(file: Path, path: Path) -> str:

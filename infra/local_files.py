@@ -1,6 +1,7 @@
 """The content of local files that images are given, so that a changed file is a change."""
 
 import hashlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,10 +52,17 @@ def with_contents(app: AppResources, source: str, folder: Path) -> AppResources:
 
 
 def digest(path: Path) -> str:
-    """Of a file's content, or of all names and contents below a folder."""
+    """
+    Of a file's content, or of all names and contents below a folder.
+
+    Whether the owner may run a file is part of it, as it is for git; what else Modal takes of its
+    mode depends on the umask of whoever has checked it out, and says nothing to root.
+    """
     digest = hashlib.sha256()
     for name, file in _files(path):
         digest.update(f"{name}\0".encode())
+        if file.stat().st_mode & stat.S_IXUSR:
+            digest.update(b"x\0")
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -64,5 +72,6 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         yield "", path
         return
     for each in sorted(path.rglob("*")):
-        if each.is_file() and "__pycache__" not in each.parts:
-            yield each.relative_to(path).as_posix(), each
+        inner = each.relative_to(path)
+        if each.is_file() and "__pycache__" not in inner.parts:
+            yield inner.as_posix(), each

@@ -1,20 +1,29 @@
 """One apply per App at a time, across machines: takes, renews and releases leases."""
 
 import asyncio
-import getpass
-import os
 import secrets
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
 import attrs
 
 from infra import stub
+from infra.connection import PlaneStopped, stopped
 from infra.errors import InfraError, TargetError
-from infra.lease import LIFETIME, MARGIN, Holder, Lease, Locked, LockLost, Row, rows
+from infra.holder import has_ended
+from infra.lease import (
+    LAST_GENERATION,
+    LIFETIME,
+    MARGIN,
+    Holder,
+    Lease,
+    Locked,
+    LockLost,
+    Row,
+    rows,
+)
 
 DICT = "infra-locks"
 RENEWED_EVERY = LIFETIME / 4  # seconds: two renewals in a row may fail
@@ -53,33 +62,6 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
-def holder_of_this_process(command: str, environ: Mapping[str, str]) -> Holder:
-    """This process; in a CI job, with the person behind it and the job's page."""
-
-    def first(*names: str) -> str:
-        found = next((environ[name] for name in names if environ.get(name)), "")
-        return "".join(filter(str.isprintable, found))[:500]
-
-    github = [first(f"GITHUB_{each}") for each in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
-    return Holder(
-        user=first("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "LOGNAME", "USER", "USERNAME")
-        or _account(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        command=command,
-        ci_url="{}/{}/actions/runs/{}".format(*github)
-        if all(github)
-        else first("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"),
-    )
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return f"uid {os.getuid()}"
-
-
 @asynccontextmanager
 async def locked(
     apps: Iterable[str],
@@ -89,6 +71,7 @@ async def locked(
     holder: Holder,
     timeout: float,
     tell: Tell,
+    on_this_machine: bool = False,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator["Leases"]:
     """
@@ -101,13 +84,17 @@ async def locked(
         holder: This process.
         timeout: Seconds to wait for other holders; 0: not at all.
         tell: Takes a line when there is something to wait for.
+        on_this_machine: Whether all who hold locks there are processes of this machine, as it is
+            with the local control plane: one that has ended holds none.
         clock: Time.
 
     Raises:
         Locked: Somebody else held one of them for all that time; none is held now.
     """
     entries = await _Entries.open(environment, create=True)
-    leases = Leases(entries, stack=stack, holder=holder, clock=clock)
+    leases = Leases(
+        entries, stack=stack, holder=holder, on_this_machine=on_this_machine, clock=clock
+    )
     renewal = asyncio.create_task(leases.keep())
     try:
         await leases.take(apps, timeout, tell)
@@ -174,8 +161,17 @@ async def holders(
 class Leases:
     """The leases of one `locked` block."""
 
-    def __init__(self, entries: "_Entries", *, stack: str, holder: Holder, clock: Clock) -> None:
+    def __init__(
+        self,
+        entries: "_Entries",
+        *,
+        stack: str,
+        holder: Holder,
+        clock: Clock,
+        on_this_machine: bool = False,
+    ) -> None:
         self._entries = entries
+        self._on_this_machine = on_this_machine
         self._stack = stack
         self._holder = holder
         self._clock = clock
@@ -210,7 +206,7 @@ class Leases:
             if current and ours and now < current.expires_at:
                 self._held[app] = current
                 left.remove(app)
-            elif current is None or ours or current.is_free(now):
+            elif current is None or ours or current.is_free(now) or self._is_left(current):
                 await self._create(app, current.generation + 1 if current else 1)
             elif now >= deadline:
                 raise Locked(current)
@@ -231,7 +227,20 @@ class Leases:
 
     async def release(self, tell: Tell) -> None:
         """Let go of what is ours, without an error that would hide why the block ended."""
-        await asyncio.gather(*(self._release(app, tell) for app in self._tried))
+        tried = sorted(self._tried)
+        failed: dict[str, list[str]] = {}
+        for app, why in zip(tried, await asyncio.gather(*map(self._release, tried)), strict=True):
+            if why:
+                failed.setdefault(why, []).append(f"app.{app}")
+        for why, apps in failed.items():
+            tell(
+                f"{', '.join(apps)}: Lock not released ({why}); it ends by itself within "
+                f"{LIFETIME + MARGIN:.0f} s"
+            )
+
+    def _is_left(self, lease: Lease) -> bool:
+        """Whether its process has ended without releasing it."""
+        return self._on_this_machine and has_ended(lease.holder)
 
     async def _create(self, app: str, generation: int) -> None:
         now = self._clock.now()
@@ -254,7 +263,8 @@ class Leases:
         if self._clock.now() < lease.expires_at:
             self._held[lease.app] = renewed
 
-    async def _release(self, app: str, tell: Tell) -> None:
+    async def _release(self, app: str) -> str:
+        """Why it can't be done; empty: it is done, or nobody need know."""
         try:
             async with asyncio.timeout(RELEASE_PATIENCE):
                 row = (await self._entries.read([app])).get(app)
@@ -262,12 +272,11 @@ class Leases:
                 if row and lease and lease.is_held_by(self._token):
                     end = attrs.evolve(lease, generation=lease.generation + 1, released=True)
                     await self._entries.end(row, end)
+        except PlaneStopped:
+            return ""  # on this machine the lock ends with its process
         except (InfraError, TimeoutError) as error:
-            why = str(error) or "no answer"
-            tell(
-                f"app.{app}: Lock not released ({why}); it ends by itself within "
-                f"{LIFETIME + MARGIN:.0f} s"
-            )
+            return str(error) or "no answer"
+        return ""
 
 
 @attrs.frozen(kw_only=True)
@@ -328,14 +337,18 @@ class _Entries:
         Put the generation that ends a row, then remove those before the one that it ends.
 
         That one stays: a `read` that began before the put and does not see what is new sees it.
+        Only the last one that there can be goes with its row, as none could end it.
         """
+        is_last = row.generations[-1] >= LAST_GENERATION
 
         async def pop(stub: Any, api: Any) -> None:
-            keys = [f"{row.app}/{generation}".encode() for generation in row.generations[:-1]]
+            gone = row.generations if is_last else row.generations[:-1]
+            keys = [f"{row.app}/{generation}".encode() for generation in gone]
             requests = (api.DictPopRequest(dict_id=self.dict_id, key=key) for key in keys)
             await asyncio.gather(*map(stub.DictPop, requests))
 
-        await self.put(end, if_absent=True)
+        if not is_last:
+            await self.put(end, if_absent=True)
         await _ask(pop)
 
 
@@ -351,4 +364,4 @@ async def _ask(ask: Callable[[Any, Any], Awaitable[T]]) -> T:
 
 
 def _said(error: Exception) -> TargetError:
-    return TargetError(f"locking, in Dict {DICT}: {type(error).__name__}: {error}")
+    return stopped() or TargetError(f"locking, in Dict {DICT}: {type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from infra.errors import Conflicts, InvalidStack
-from infra.identifiers import module_name, prefix
+from infra.identifiers import is_constant, module_name, prefix
 from infra.resources import AppResources, Image, ImageStep, Resource, Secret, Service, Volume
 from infra.stack import App, Stack
 
@@ -156,9 +156,10 @@ def _problems(app: str, resources: Iterable[Resource]) -> Iterator[str]:
                         f"{name}.class_name: {written} is that of {other}, too; each service of an "
                         "App has a class of its own; write class_name= in one of them"
                     )
-                if written in dir(builtins):
+                if (is_python_s := hasattr(builtins, written)) or is_constant(written):
+                    whose = "Python's own" if is_python_s else "the generated module's constants"
                     yield (
-                        f"{name}.class_name: {written} is a name of Python's own; another one is "
+                        f"{name}.class_name: {written} is a name of {whose}; another one is "
                         f"allowed; write class_name={written + 'Server'!r}, for example"
                     )
 

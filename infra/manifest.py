@@ -21,6 +21,7 @@ FINGERPRINT_TAG = "infra-manifest"
 STACK_TAG = "infra-stack"
 FINGERPRINT_LENGTH = 40  # hex digits; a tag of Modal's holds 63 characters
 UNRECORDED = ("comment", "models")
+FIELDS = ("stack", "app", "module", "resources")
 
 
 @attrs.frozen(kw_only=True)
@@ -44,10 +45,13 @@ class Manifest:
     app: str
     module: str
     resources: Mapping[str, Mapping[str, Any]]
+    # Of one that was read: whatever is taken for a secret by now, the record stays what it is.
+    _stored: bytes | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def to_json(self) -> bytes:
-        """Canonical: one manifest has one text."""
-        return canonical({"format": FORMAT, **attrs.asdict(self, recurse=False)})
+        """Canonical, or as it was read: one manifest has one text."""
+        plain = {name: getattr(self, name) for name in FIELDS}
+        return self._stored or canonical({"format": FORMAT, **plain})
 
     @classmethod
     def from_json(cls, text: bytes, fingerprint: str) -> "Manifest":
@@ -62,11 +66,16 @@ class Manifest:
         data = json.loads(text)
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}; use the infra that wrote it")
-        if set(data) != {field.name for field in attrs.fields(cls)}:
+        if set(data) != {*FIELDS}:
             raise ValueError(f"it holds {', '.join(data)}; use the infra that wrote it")
-        # Before there were marks, records had what looks like a secret in clear.
-        data["resources"] = {name: _masked(name, held) for name, held in data["resources"].items()}
-        return cls(**data)
+        resources = data["resources"]
+        if not isinstance(resources, dict) or any(type(x) is not dict for x in resources.values()):
+            raise ValueError("its resources are no mappings; use the infra that wrote it")
+        # Before there were marks, or some of them, records had what looks like a secret in clear.
+        data["resources"] = {name: _masked(name, held) for name, held in resources.items()}
+        found = cls(**data)
+        object.__setattr__(found, "_stored", text)
+        return found
 
     @property
     def fingerprint(self) -> str:

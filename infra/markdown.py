@@ -10,7 +10,7 @@ from infra.cost import cost
 from infra.diff import Action
 from infra.display import plan_result, plan_text, summary
 from infra.display_cost import floor_figures, floor_month_text
-from infra.display_findings import findings_count, findings_text
+from infra.display_findings import findings_count, findings_text, grouped
 from infra.live import Live
 from infra.plan import Plan
 from infra.rules import SEVERITIES
@@ -168,15 +168,14 @@ def _alert(kind: str, text: str, items: Sequence[str]) -> Iterator[str]:
 
 def _findings(plans: Planned) -> Iterator[str]:
     """What the rules found, the worst first; the rest of a long list is in the folds."""
-    found = [(each, name) for plan, name in _named(plans) for each in plan.findings]
-    found.sort(key=lambda pair: SEVERITIES.index(pair[0].severity))
+    found = [(*group, name) for plan, name in _named(plans) for group in grouped(plan)]
+    found.sort(key=lambda each: SEVERITIES.index(each[0].severity))
     if not found:
         return
     lines = ["#### Findings", ""]
-    for each, name in found[:ITEMS]:
-        lines.append(
-            f"- **{each.severity}** {code(f'{each.code} {name}{each.where}: {each.what}')}"
-        )
+    for each, others, name in found[:ITEMS]:
+        said = code(f"{each.code} {name}{each.where}: {each.what}")
+        lines.append(f"- **{each.severity}** {said}" + (f" {code(others)}" if others else ""))
     if len(found) > ITEMS:
         lines.append(f"- and {len(found) - ITEMS} more")
     yield "\n".join(lines)

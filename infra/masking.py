@@ -13,20 +13,28 @@ HINTS = (
     *("nvapi-", "xox", "AKIA", "ASIA", "AIza", "eyJ", "-----BEGIN", "://"),
 )
 KINDS = (
-    *("token", "secret", "pass", "_pwd", "-pwd", "api", "admin", "key", "credential"),
-    *("authorization", "--hf-t"),
+    *("token", "secret", "pass", "_pwd", "-pwd", "api", "admin", "key", "cred", "jwt", "_pat"),
+    *("connection", "authorization", "--hf-t"),
 )
-# Secrets that show by themselves: tokens of known makers, private keys, who asks in a URL.
+# Secrets that show by themselves: tokens of known makers, private keys, who asks in a URL. They end
+# where a word does, so that nothing behind a mark is taken for one that was not before.
 VALUE = (
     r"\b(?:hf_[A-Za-z0-9]{20,}|sk-(?=[\w-]{0,64}?(?:\d|[A-Za-z0-9]{16}))[\w-]{20,}|gh[opsur]_\w{20,}"
     r"|github_pat_\w{20,}|glpat-[\w-]{20,}|npm_\w{30,}|nvapi-[\w-]{20,}|xox[a-z]-[\w-]{10,}"
-    r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}|(?<!-)eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
-    r"|-----BEGIN[ A-Z]*PRIVATE KEY-----[^\"']*"
-    r"|(?<=://)(?:[^\s/@:\"']*:[^\s/\"']+|(?=[a-z_-]{0,64}\d)[\w-]{20,})(?=@)"
+    r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}|(?<!-)eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)[\w-]*"
+    r"|(?<!-)-{5,}+BEGIN[ A-Z]*PRIVATE KEY-----[^\"']*"
+    r"|(?<=://)(?:[^\s/@:\"']*:[^\s/\"']+|(?=[a-z_-]{0,64}\d)[\w-]{20,}"
+    r"|(?!git@)[^\s/@:\"']+(?=@git(?:hub|lab)\.com))(?=@)"  # who has a name there has a password
 )
 # The bounds make the search linear: a name has at most some 128 letters.
 END = r"(?![\w-])"
 KEYS = "api|private|access|secret|encryption|signing|storage|wandb|auth|master|account"
+BARE_KEYS = "openai|azure|stripe|ngc|license|deploy|ssh|session"  # nothing may stand behind them
+# Of variables, which are written in capitals, all keys are secrets but these.
+SHOWN_KEYS = (
+    *("CACHE", "PUBLIC", "PUB", "PRIMARY", "FOREIGN", "SORT", "PARTITION", "ROUTING", "SHARD"),
+    *("HASH", "GROUP", "INDEX", "LOOKUP", "OBJECT", "LABEL", "METRIC", "IDEMPOTENCY"),
+)
 # What such tokens are is a number or a word of the vocabulary.
 COUNTED = ("per", "first", "next", "last", "inter", "eos", "bos", "pad", "stop", "mask", "unk")
 # Names of secrets, unless they say where one is or how it is written. Engines take the beginnings
@@ -37,7 +45,10 @@ NAMED = (
     r"(?:[\w-]{0,64}?" + "".join(f"(?<!{each}[_-])" for each in COUNTED) + r"token[_-]?\d*" + END
     # Many a name counts tokens; these do not.
     + r"|[\w-]{0,64}?(?:(?:api|access|auth|bearer|refresh|hf)[_-]?tokens|secrets?|passw(?:or)?ds?"
-    r"|passphrases?|(?<![a-z])(?<!forward[_-])pass" + END + r"|(?<=[_-])pwd|credential"
+    r"|passphrases?|passcodes?|connection[_-]?str(?:ing)?|(?<![a-z])(?:jwts?|creds?)" + END
+    + r"|(?:" + BARE_KEYS + r")[_-]?keys?" + END
+    + r"|(?-i:[A-Z0-9]" + "".join(f"(?<!{each})" for each in SHOWN_KEYS) + r"_(?:KEY|PAT)S?_?\d*)"
+    + END + r"|(?<![a-z])(?<!forward[_-])pass" + END + r"|(?<=[_-])pwd|credential"
     r"|authorization|api[_-]?ke?" + END + r"|(?:" + KEYS + r")[_-]?keys?)(?![a-z])[\w-]{0,64}"
     r"|--(?:api-?|admin(?:-(?:a|ap|api-?)?)?|hf-t(?:o|ok|oke)?|ssl-keyfile-[\w-]*)" + END + r"))"
 )  # fmt: skip
@@ -46,15 +57,25 @@ NAMED = (
 QUOTE = r"\\{0,3}[\"']"
 LETTER = r"(?:\\{3}[\"']|\\.|[^\\\n])"
 SPACE = r"\s{0,40}"
+# A Dockerfile has variables so, and the command line of AWS.
+SET = r"(?:(?:(?<=\\)n|(?<![^\s\"'\\]))ENV|configure[ ]set)[ \t]{1,40}"
 WRITTEN = (
-    r"(?<![\w$-])(?=" + NAMED + r")((--)?[\w-]{1,160}+"
+    r"(?<![\w$-])(?=(?:" + SET + ")?" + NAMED + r")((--|" + SET + r")?[\w-]{1,160}+"
     rf"(?(2)(?:{QUOTE})?(?:={SPACE}|{SPACE}[,:]{SPACE}|\s{{1,40}})"
     rf"|(?:{QUOTE}\]?{SPACE}[:=]{SPACE}\[?{SPACE}(?={QUOTE})|="
     rf"|(?i:(?<=authorization){SPACE}[:=]{SPACE}|(?:(?<=-key)|(?<=-token)):\s{{1,40}}))))"
     rf"(?!{QUOTE}--|--)(?:({QUOTE})((?:(?!\3){LETTER})++)"
     rf"((?:\3{SPACE},{SPACE}\3(?!--)(?:(?!\3){LETTER})++(?=\3)(?!\3{SPACE}:))*)"
     r"|((?i:(?:bearer|basic|token)[ ]+)?(?:\$\([^()\n]*\)|\(secret [0-9a-f]{4}\)"
-    r"|[^\s\"';&|\\]|\\(?!\\{0,3}[\"'n]))+))"
+    r"|[^\s\"';&|\\]|\\(?!\\{0,3}(?:[\"'n]|\(secret )))+))"
+)
+# Commands that are given a secret without a name.
+COMMANDS = ("wandb login", "curl ")
+GIVEN = (
+    r"((?<![\w-])(?:wandb[ ]login\s+(?:-[^\s(]+\s+(?:https?://[^\s(]+\s+)?){0,8}+(?=\w)"
+    r"|curl\s[^|;&\n]{0,400}?(?<=\s)(?:-[a-zA-Z]{0,8}u|--user(?![\w-]))[=\s]{0,4}"
+    rf"(?:{QUOTE})?[^\s:/\"']{{0,64}}:(?!//)))"
+    r"((?:\$\([^()\n]*\)|\(secret [0-9a-f]{4}\)|[^\s\"';&|\\])++)"
 )
 # What stands behind such a name and is none: a switch, a variable, a mark.
 HARMLESS = (
@@ -76,6 +97,8 @@ def masked_text(text: str) -> str:
         text = re.sub(WRITTEN, _masked_pair, text)
     if any(hint in text for hint in HINTS):
         text = re.sub(VALUE, _masked_value, text)
+    if any(command in text for command in COMMANDS):
+        text = re.sub(GIVEN, lambda found: found[1] + _marked("", found[2]), text)
     return text
 
 
@@ -130,12 +153,13 @@ def _marked(name: str, value: str) -> str:
 
 
 def _masked_value(found: re.Match[str]) -> str:
-    # Of a URL, the password decides.
-    return found[0] if _is_harmless("", found[0].partition(":")[2]) else _mark(found[0])
+    # Of a URL, the password decides, if there is one.
+    secret = found[0].partition(":")[2] or found[0]
+    return found[0] if _is_harmless("", secret) else _mark(found[0])
 
 
 def _may_name(name: str) -> bool:
-    name = name.lower()
+    name = name.lower().replace("_path", "")
     return any(kind in name for kind in KINDS)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import attrs
 
 from infra.errors import InfraError, InvalidStack
-from infra.facts.models import MOST, ModelFacts
+from infra.facts.models import MOST, STACK, ModelFacts
 from infra.resources import AppResources, ModelUse, Service
 
 PULLED = Path("models")  # to be committed: plans are then the same on every machine
@@ -78,7 +78,7 @@ def facts(use: ModelUse, cache_folder: Path | None) -> ModelFacts:
     """
     found = ModelFacts()
     if isinstance(use.facts, ModelFacts):
-        found = use.facts.sourced("the stack")
+        found = use.facts.sourced(STACK)
     for each in _files(use, cache_folder):
         found = found.over(each)
     return found

@@ -1,31 +1,60 @@
 """An App's deployments and records in, what each version was out."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from infra.diff import diff
 from infra.errors import UsageError
 from infra.live import Deployment
-from infra.manifest import FINGERPRINT_LENGTH, Manifest
+from infra.manifest import Manifest
+
+if TYPE_CHECKING:
+    from infra.stub import Deployed
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """
+    What an App was from one apply to the next.
+
+    Attributes:
+        deployed: Modal's version of it.
+        scaling: How often the version was scaled in place by then.
+        fingerprint: Of its manifest, or None: not deployed by infra, or its record is lost.
+        at: Seconds since 1970, since when.
+    """
+
+    deployed: "Deployed"
+    scaling: int
+    fingerprint: str | None
+    at: float
+
+    @property
+    def name(self) -> str:
+        """Such as ``v3``, or ``v3.1`` once that was scaled."""
+        return version_name(self.deployed.version, self.scaling)
 
 
 @attrs.frozen(kw_only=True)
 class Version:
     """
-    One deployment of an App.
+    One deployment of an App, or one time that a version was scaled in place.
 
     Attributes:
         version: Modal's count.
+        scaling: How often the version was scaled in place by then; 0: this is the deployment.
         at: Seconds since 1970.
-        by: Who deployed it.
+        by: Who deployed it; empty for who scaled it, which Modal does not keep.
         commit: Git commit, or empty.
         dirty: Whether there were changes beside the commit.
-        fingerprint: Of its manifest, or None: not deployed by infra.
+        fingerprint: Of its manifest, or None: not deployed by infra, or its record is lost.
         what: What it changed, in a few words.
     """
 
     version: int
+    scaling: int = 0
     at: float
     by: str
     commit: str
@@ -34,42 +63,68 @@ class Version:
     what: str
 
 
-def fingerprints(deployment: Deployment) -> dict[int, str | None]:
-    """Which manifest each version has, the newest first."""
-    by_version: dict[int, str | None] = {}
-    for each in reversed(deployment.history):
-        if each.rolled_back_to is not None:
-            by_version[each.version] = by_version.get(each.rolled_back_to)
-        else:
-            tag = each.tag.partition(".")[0]
-            by_version[each.version] = tag if len(tag) == FINGERPRINT_LENGTH else None
-    return dict(reversed(by_version.items()))
+def version_name(version: int, scaling: int) -> str:
+    """What a version is called, in what is shown and by `infra rollback`."""
+    return f"v{version}.{scaling}" if scaling else f"v{version}"
 
 
-def versions(deployment: Deployment, manifests: Mapping[str, Manifest]) -> list[Version]:
+def states(deployment: Deployment) -> list[State]:
     """
-    The App's deployments, the newest first.
+    What the App was, the newest first.
+
+    A tag in Modal's history counts if it is a record's name: others tag with commits, of the same
+    length. What was scaled in place has a receipt and no version of its own.
+    """
+    found: list[State] = []
+    tags: dict[int, str | None] = {}
+    for each in reversed(deployment.history):
+        back, tag = each.rolled_back_to, each.tag.partition(".")[0]
+        tags[each.version] = now = tag if back is None else tags.get(back)
+        steps = (step for step in deployment.steps if step.version == each.version)
+        scaled = [step for step in steps if step.scaling or step.fingerprint != now]
+        left = [(now, each.at), *((step.fingerprint, step.at) for step in scaled)]
+        found += (
+            State(
+                deployed=each,
+                scaling=scaling,
+                fingerprint=fingerprint if fingerprint in deployment.records else None,
+                at=at,
+            )
+            for scaling, (fingerprint, at) in enumerate(left)
+        )
+    return found[::-1]
+
+
+def next_scaling(deployment: Deployment) -> int:
+    """How often the live version will have been scaled in place after the next time."""
+    return sum(each.deployed.version == deployment.version for each in states(deployment))
+
+
+def versions(
+    deployment: Deployment, manifests: Mapping[str, Manifest], limit: int | None = None
+) -> list[Version]:
+    """
+    The App's deployments and when they were scaled in place, the newest first.
 
     Args:
         deployment: With its history.
         manifests: By fingerprint, those that could be read.
+        limit: How many; None: all.
     """
-    pointers = fingerprints(deployment)
-    found = []
-    for index, each in enumerate(deployment.history):
-        fingerprint = pointers[each.version]
-        older = deployment.history[index + 1].version if index + 1 < len(pointers) else None
-        before = manifests.get(pointers.get(older or 0) or "")
-        after = manifests.get(fingerprint or "")
+    found, all_states = [], states(deployment)
+    for index, each in enumerate(all_states[:limit]):
+        before = all_states[index + 1] if index + 1 < len(all_states) else None
+        deployed, is_scaled = each.deployed, each.scaling > 0
         found.append(
             Version(
-                version=each.version,
+                version=deployed.version,
+                scaling=each.scaling,
                 at=each.at,
-                by=each.by,
-                commit=each.commit,
-                dirty=each.dirty,
-                fingerprint=fingerprint,
-                what=_what(each.rolled_back_to, older, before, after),
+                by="" if is_scaled else deployed.by,
+                commit="" if is_scaled else deployed.commit,
+                dirty=not is_scaled and deployed.dirty,
+                fingerprint=each.fingerprint,
+                what=_what(each, before, manifests),
             )
         )
     return found
@@ -81,43 +136,43 @@ def earlier(deployment: Deployment, version: str | None) -> str:
 
     Args:
         deployment: With its history.
-        version: Such as ``3`` or ``v3``; None: the newest one that differs from the live one.
+        version: Such as ``3``, ``v3`` or ``v3.1``; None: the newest that differs from the live one.
 
     Raises:
         UsageError: There is no such version, or infra did not deploy it.
     """
-    pointers = fingerprints(deployment)
-    deployed = [f"v{number}" for number, fingerprint in pointers.items() if fingerprint]
+    known = {each.name: each.fingerprint for each in states(deployment) if each.fingerprint}
     if version is None:
-        others = (each for each in pointers.values() if each and each != deployment.fingerprint)
+        others = (each for each in known.values() if each != deployment.fingerprint)
         found = next(others, None)
     else:
-        number = version.removeprefix("v")
-        found = pointers.get(int(number)) if number.isdigit() else None
+        found = known.get(f"v{version.removeprefix('v')}")
     if found is None:
         what = "an earlier version" if version is None else version
         raise UsageError(
             f"app.{deployment.app}: there is no {what} that infra deployed; "
-            f"{', '.join(deployed) or 'none'} can be deployed again; "
+            f"{', '.join(known) or 'none'} can be deployed again; "
             "see `infra history`"
         )
     return found
 
 
-def _what(
-    rolled_back_to: int | None,
-    older: int | None,
-    before: Manifest | None,
-    after: Manifest | None,
-) -> str:
-    if rolled_back_to is not None:
-        return f"rolled back to v{rolled_back_to}"
+def newest_of(deployment: Deployment, fingerprint: str) -> str:
+    """The newest version with a manifest that one has, such as ``v3``."""
+    return next(each.name for each in states(deployment) if each.fingerprint == fingerprint)
+
+
+def _what(each: State, older: State | None, manifests: Mapping[str, Manifest]) -> str:
+    if each.deployed.rolled_back_to is not None and not each.scaling:
+        return f"rolled back to v{each.deployed.rolled_back_to}"
+    after = manifests.get(each.fingerprint or "")
     if after is None:
         return "deployed outside of infra, or its record is lost"
     if older is None:
         return "created"
+    before = manifests.get(older.fingerprint or "")
     if before is None:
-        return f"v{older} has no record to compare with"
+        return f"{older.name} has no record to compare with"
     changes = diff(before, after)
     parts = (
         f"{change.address}: {_few(field.path for field in change.fields)}"
@@ -125,6 +180,8 @@ def _what(
         else f"{change.action.symbol} {change.address}"
         for change in changes
     )
+    if each.scaling:
+        return f"in place: {'; '.join(parts) or 'the same again'}"
     return "; ".join(parts) or "deployed again"
 
 

@@ -1,8 +1,8 @@
 """What a stack asks for and what is deployed in, everything that an apply would do out."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,10 +16,11 @@ from infra.comparison import (
 from infra.compile import Artifact
 from infra.diff import Action, Change, FieldChange, diff
 from infra.drift import Drift, app_drift
-from infra.live import Deployment, Live
+from infra.live import Deployment, Live, service_names
 from infra.manifest import Manifest
+from infra.obstacles import missing_secrets, not_ours
 from infra.reasons import reason
-from infra.tiers import IN_PLACE, gravest
+from infra.tiers import IN_PLACE, gravest, is_scaling
 
 if TYPE_CHECKING:
     from infra.estimates import Estimate, Kernels
@@ -35,11 +36,14 @@ class Base:
         app_id: Modal's id.
         version: Modal's count of deployments.
         fingerprint: Of the manifest.
+        autoscalers: By address, what is set of each service's autoscaler, by path: that moves
+            without a new version.
     """
 
     app_id: str | None = None
     version: int | None = None
     fingerprint: str | None = None
+    autoscalers: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +105,7 @@ class Plan:
         target: ``modal`` or ``local``.
         environment: The Modal environment, or empty: the default one.
         destroy: Whether it was asked to take everything away.
+        rollback: The version that its one App goes back to, such as ``v3``; None: it does not.
         apps: In the stack's order, then Apps that the stack does not hold any more.
         obstacles: What stands in the way of an apply: `where: so; allowed; do`.
         commit: Git commit of the checkout, with ``-dirty`` behind it if there were changes beside
@@ -116,6 +121,7 @@ class Plan:
     target: str
     environment: str
     destroy: bool = False
+    rollback: str | None = None
     apps: tuple[AppPlan, ...]
     obstacles: tuple[str, ...] = ()
     commit: str | None = None
@@ -147,11 +153,13 @@ class Plan:
     def renewed(self) -> list[str]:
         """The addresses of the services that are created, or get other containers."""
         changed = {
-            change.address.replace("image.", "service.", 1): None
+            f"service.{name}": None
             for change in self.changes()
-            if change.after is not None and change.tier != IN_PLACE
+            for kind, _, name in [change.address.partition(".")]
+            if kind in ("service", "image") and change.after is not None
+            if change.tier != IN_PLACE
         }
-        return [address for address in changed if address.startswith("service.")]
+        return list(changed)
 
     def compiled_again_by(self, service: str, kernels: "Kernels") -> list[FieldChange]:
         """
@@ -174,6 +182,12 @@ class Plan:
             for field in change.fields
             if _is_renewal(field, depends_on)
         ]
+
+    def command(self, name: str) -> str:
+        """The command line that does something else with the stack, at the same place."""
+        target = " --target local" if self.target == "local" else ""
+        environment = f" --env {self.environment}" if self.environment else ""
+        return f"infra {name} {self.stack_file}{target}{environment}"
 
     def is_empty(self) -> bool:
         """Whether an apply would do nothing."""
@@ -219,7 +233,9 @@ def make_plan(
     artifacts: Sequence[Artifact],
     live: Live,
     destroy: bool = False,
+    rollback: str | None = None,
     adopt: bool = False,
+    leave: Collection[str] = (),
     commit: str | None = None,
     report: "Report | None" = None,
 ) -> Plan:
@@ -232,15 +248,18 @@ def make_plan(
         artifacts: Of the whole stack.
         live: The target, with every App of the stack and every App that it once deployed.
         destroy: Want nothing of it.
+        rollback: The version that the artifact was deployed as; None: it is the stack file's.
         adopt: Take over Apps of these names that somebody else has deployed.
+        leave: Apps that are left alone, whatever is wanted of them.
         commit: Git commit of the checkout.
-        report: What the rules found; None: they were not asked.
+        report: What the rules found in the other Apps; None: they were not asked.
     """
     wanted = {artifact.app: artifact for artifact in artifacts}
     # What another App still uses is not forgotten.
     kept = {key for each in artifacts for key in each.manifest.resources if not destroy}
     apps: list[AppPlan] = []
     obstacles: list[str] = []
+    left_out: list[str] = []
     for name in dict.fromkeys([*wanted, *live.deployments]):
         artifact = None if destroy else wanted.get(name)
         deployment = live.deployments.get(name)
@@ -251,35 +270,54 @@ def make_plan(
         fingerprint = artifact.manifest.fingerprint if artifact else None
         drift = tuple(app_drift(name, live, stack, fingerprint))
         plan = attrs.evolve(plan, drift=drift, adopted=is_foreign)
+        if name in leave:
+            left_out += [name] if plan.changes else []
+            apps.append(attrs.evolve(plan, changes=(), cycled=()))
+            continue
         if deployment and is_foreign and (destroy or not adopt):
-            obstacles.append(_not_ours(deployment, stack, destroy))
+            obstacles.append(not_ours(deployment, stack, destroy))
             plan = attrs.evolve(plan, changes=() if destroy else plan.changes)
         apps.append(plan)
-    obstacles += _missing_secrets(apps, live)
+    obstacles += missing_secrets(apps, live)
     if report and not destroy:
-        obstacles += (f"{each.where}: {each.what} ({each.code})" for each in report.errors)
+        obstacles += map(as_obstacle, report.errors)
     return Plan(
         stack=stack,
         stack_file=stack_file,
         target=live.target,
         environment=live.environment,
         destroy=destroy,
+        rollback=rollback,
         apps=tuple(apps),
         obstacles=tuple(obstacles),
         commit=commit,
+        left_out=tuple(left_out),
         findings=report.findings if report and not destroy else (),
         accepted=report.accepted if report and not destroy else (),
     )
+
+
+def as_obstacle(error: "Finding") -> str:
+    """An error among the findings, as it stands among the obstacles."""
+    return f"{error.where}: {error.what} ({error.code})"
 
 
 def base_of(deployment: Deployment | None) -> Base:
     """What a plan that starts from this deployment rests on."""
     if deployment is None:
         return Base()
+    names = service_names(deployment)
+    settings = {
+        f"service.{names[each.name]}": {
+            path: value for path, value in each.configuration.items() if is_scaling(path)
+        }
+        for each in deployment.endpoints
+    }
     return Base(
         app_id=deployment.app_id,
         version=deployment.version,
         fingerprint=deployment.fingerprint,
+        autoscalers={address: held for address, held in settings.items() if held},
     )
 
 
@@ -340,37 +378,3 @@ def _not_yet_there(after: Manifest | None, live: Live, before: Manifest | None) 
 def _without(manifest: Manifest, addresses: set[str]) -> Manifest:
     kept = {key: held for key, held in manifest.resources.items() if key not in addresses}
     return attrs.evolve(manifest, resources=kept)
-
-
-def _not_ours(deployment: Deployment, stack: str, destroy: bool) -> str:
-    owner = f"stack {deployment.stack}" if deployment.stack else "somebody without infra"
-    way_out = (
-        "take it out of the stack file"
-        if destroy
-        else "give the App another name, or take it over with --adopt"
-    )
-    return (
-        f"app.{deployment.app}: {owner} has deployed it (version {deployment.version}, by "
-        f"{deployment.newest.by or 'an unknown user'}); stack {stack} may change its own Apps "
-        f"only; {way_out}"
-    )
-
-
-def _missing_secrets(apps: Sequence[AppPlan], live: Live) -> list[str]:
-    """Modal would refuse the deployment, after minutes of building images."""
-    wanted = {
-        address.removeprefix("secret.")
-        for app in apps
-        if app.artifact and app.changes
-        for address in app.artifact.manifest.resources
-        if address.startswith("secret.")
-    }
-    environment = f" --env {live.environment}" if live.environment else ""
-    command = "infra local secret set" if live.target == "local" else "modal secret create"
-    return [
-        f"secret.{name}: does not exist in {live.environment or 'the default environment'}; an App "
-        "can only be deployed when its Secrets exist; run "
-        f"`{command} {name} KEY=VALUE{environment}`"
-        for name in sorted(wanted)
-        if live.secrets.get(name) is False
-    ]

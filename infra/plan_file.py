@@ -10,10 +10,9 @@ import attrs
 
 from infra.diff import Action
 from infra.errors import InfraError
-from infra.manifest import canonical
 from infra.plan import AppPlan, Plan
 
-FORMAT = "1.2"
+FORMAT = "1.3"
 
 
 def to_json(plan: Plan) -> bytes:
@@ -25,7 +24,8 @@ def to_json(plan: Plan) -> bytes:
     """
     if plan.obstacles:
         plan = attrs.evolve(plan, apps=tuple(map(_without_text, plan.apps)))
-    return canonical({"format_version": FORMAT, **_plain(plan)})
+    # Keys stay in their order, which is that of the stack's services.
+    return json.dumps({"format_version": FORMAT, **_plain(plan)}, indent=1).encode() + b"\n"
 
 
 def from_json(text: bytes, name: str) -> Plan:
@@ -44,6 +44,9 @@ def from_json(text: bytes, name: str) -> Plan:
         if data.pop("format_version") != FORMAT:
             raise ValueError("another format")
         plan: Plan = _value(Plan, data, "plan")
+        for app in () if plan.obstacles else plan.apps:
+            if app.artifact and (app.app != app.artifact.app or not app.artifact.is_whole()):
+                raise ValueError(f"the module of {app.app} is not the one that was planned")
         return plan
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InfraError(
@@ -67,9 +70,9 @@ def _plain(value: Any) -> Any:
 
 
 def _names(kind: Any) -> tuple[str, ...]:
-    """The names of a value's fields; empty: it has none."""
+    """The names of the fields that a value is made of; empty: it has none."""
     if attrs.has(kind):
-        return tuple(field.name for field in attrs.fields(kind))
+        return tuple(field.name for field in attrs.fields(kind) if field.init)
     return getattr(kind, "_fields", ())  # of a NamedTuple
 
 

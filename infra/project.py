@@ -17,6 +17,7 @@ from infra.stack import Stack
 
 if TYPE_CHECKING:
     from infra.estimates import Estimate
+    from infra.facts.models import ModelFacts
     from infra.rules import Report, Rule
 
 
@@ -70,17 +71,33 @@ class Project:
 
     def estimates(self, addresses: Collection[str]) -> "tuple[Estimate, ...]":
         """What is expected of services; nothing of those whose component can't tell."""
-        from infra.model_files import with_facts
         from infra.rules import subjects
 
         services = (service for app in self.stack.all_apps() for service in app.services)
-        apps = with_facts(self.apps, str(self.path), self.hub_cache)
         can = {each.name: each.estimate for each in services if hasattr(each, "estimate")}
         return tuple(
             can[subject.service.name](subject)
-            for subject in subjects(apps, self.stack.strict)
+            for subject in subjects(self._cached_apps, self.stack.strict)
             if subject.service.name in can and f"service.{subject.service.name}" in addresses
         )
+
+    def models(self) -> "dict[str, ModelFacts]":
+        """By repository, what is known of the services' models beside what comes with infra."""
+        from infra.facts.models import ModelFacts
+
+        services = (service for app in self._cached_apps for service in app.services)
+        uses = (use for service in services for use in service.models)
+        return {
+            use.name: use.facts if isinstance(use.facts, ModelFacts) else ModelFacts()
+            for use in uses
+        }
+
+    @cached_property
+    def _cached_apps(self) -> tuple[AppResources, ...]:
+        """The Apps with what the Hub's files on this machine say of their models, too."""
+        from infra.model_files import with_facts
+
+        return with_facts(self.apps, str(self.path), self.hub_cache)
 
     @property
     def environment(self) -> str | None:

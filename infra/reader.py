@@ -10,7 +10,9 @@ import modal.config
 import modal.exception
 from modal.types import FunctionInfo, VolumeMountInfo
 
+from infra.comparison import services
 from infra.configuration import normal
+from infra.connection import stopped
 from infra.errors import TargetError
 from infra.live import Deployment, Endpoint, Live, Stopped
 from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
@@ -96,7 +98,10 @@ class Reader:
         """A stored manifest, checked against its name, or why there is none."""
         path = f"{record_path(self.stack, app, fingerprint)}.json"
         try:
-            return Manifest.from_json(await self.stored(path), fingerprint), None
+            manifest = Manifest.from_json(await self.stored(path), fingerprint)
+            if (manifest.stack, manifest.app) != (self.stack, app):
+                raise ValueError(f"it is of App {manifest.app} of stack {manifest.stack}")
+            return manifest, None
         except NOT_FOUND:
             return None, f"there is no {path} in Volume {STATE_VOLUME}"
         except ValueError as error:
@@ -119,13 +124,14 @@ class Reader:
             return {}  # nothing was ever applied here
         except modal.exception.Error as error:
             raise said("listing the records", error) from error
-        return kept(each.path for each in sorted(entries, key=lambda each: each.mtime))
+        entries = sorted(entries, key=lambda each: each.mtime)
+        return kept((each.path, each.mtime) for each in entries)
 
     async def _wanted(
         self, name: str, records: "asyncio.Task[dict[str, Kept]]"
     ) -> Deployment | Stopped | None:
         """An App of the stack; it was stopped if it has a receipt, which a destroy takes."""
-        deployment = await self._deployment(name)
+        deployment = await self.deployment(name)
         record = (await records).get(name)
         if deployment is not None:
             return _with_receipt(deployment, record)
@@ -137,7 +143,7 @@ class Reader:
     ) -> list[Deployment]:
         """Apps that the stack had once and has not given to another one."""
         once = {name: record for name, record in (await records).items() if name not in apps}
-        found = await asyncio.gather(*map(self._deployment, once))
+        found = await asyncio.gather(*map(self.deployment, once))
         ours = (each for each in found if each and each.stack == self.stack)
         return [_with_receipt(each, once[each.app]) for each in ours]
 
@@ -149,7 +155,8 @@ class Reader:
         at = info.lifecycle.stopped_at
         return Stopped(by=info.lifecycle.stopped_by or "", at=at.timestamp() if at else None)
 
-    async def _deployment(self, name: str) -> Deployment | None:
+    async def deployment(self, name: str) -> Deployment | None:
+        """An App without its receipts; None: it is not deployed."""
         try:
             app = await modal.App.lookup.aio(name, environment_name=self.environment)
         except modal.exception.NotFoundError:
@@ -169,6 +176,8 @@ class Reader:
         if not versions:
             return None  # created, never deployed
         manifest, problem = record
+        wanted = [each for each in self.known.values() if each.app == name]
+        places = _places([*wanted, *([manifest] if manifest else [])])
         return Deployment(
             app=name,
             app_id=info.app_id,
@@ -177,7 +186,9 @@ class Reader:
             fingerprint=tags.get(FINGERPRINT_TAG),
             manifest=manifest,
             record_problem=problem,
-            endpoints=tuple(endpoints),
+            endpoints=tuple(
+                sorted(endpoints, key=lambda each: (places.get(each.name, len(places)), each.name))
+            ),
         )
 
     async def _pointer(
@@ -269,6 +280,12 @@ async def _rates(workspace: modal.Workspace) -> "Rates":
         return list_rates(problem=" ".join(str(error).split()) or type(error).__name__)
 
 
+def _places(manifests: Iterable[Manifest]) -> dict[str, int]:
+    """Which place each service of an App has in it, by class: the first manifest counts."""
+    names = (plain["class_name"] for each in manifests for _, plain in services(each))
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+
 def _with_receipt(deployment: Deployment, record: Kept | None) -> Deployment:
     if record is None:
         return deployment
@@ -278,6 +295,8 @@ def _with_receipt(deployment: Deployment, record: Kept | None) -> Deployment:
         images=images,
         has_receipts=bool(record.images),
         applied=record.applied.get(deployment.app_id, 0),
+        records=record.fingerprints,
+        steps=record.steps.get(deployment.app_id, ()),
     )
 
 
@@ -345,6 +364,8 @@ async def ask(doing: str, answer: Awaitable[T]) -> T:
 
 def said(doing: str, error: Exception) -> TargetError:
     """What was being done, and what Modal answered."""
+    if plane_stopped := stopped():
+        return plane_stopped
     if isinstance(error, modal.exception.ConnectionError):
         url = modal.config.config.get("server_url")
         return TargetError(f"{doing}: {url} does not answer ({error})")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.compile import Artifact
 from infra.diff import diff
-from infra.errors import StalePlan, UsageError
+from infra.errors import InfraError, StalePlan, UsageError
 from infra.files import write_file
 from infra.local_files import digest
 from infra.plan import Plan
@@ -30,19 +30,19 @@ def saved(path: Path = PLAN) -> Plan:
     Read a plan back.
 
     Raises:
-        UsageError: There is none, or it is no file that can be read.
-        InfraError: It is no plan.
+        UsageError: No plan was made yet.
+        InfraError: It is no file that can be read, or no plan.
     """
     try:
         text = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(
-            f"{path}: there is no saved plan; a stack file is needed; "
-            "run `infra plan stacks/dev.py` first, or name the stack file"
-        ) from None
     except OSError as error:
-        so = "is a folder" if path.is_dir() else f"can't be read ({error.strerror})"
-        raise UsageError(
+        if path == PLAN and not path.exists():
+            raise UsageError(
+                f"{path}: there is no saved plan; a stack file is needed; "
+                "run `infra plan stacks/dev.py` first, or name the stack file"
+            ) from None
+        so = f"can't be read ({error.strerror})" if path.exists() else "is not there"
+        raise InfraError(
             f"{path}: {so}; a stack file or a saved plan is allowed; write the path of one"
         ) from error
     return from_json(text, str(path))
@@ -96,6 +96,6 @@ def _stale(plan: Plan, what: str, moved: Iterable[str]) -> StalePlan:
     lines = [
         f"Saved plan is stale: {what} after the plan was made.",
         *(f"  - {line}" for line in moved),
-        f"Nothing was changed. Run `infra plan {plan.stack_file}` again.",
+        f"Nothing was changed. Run `{plan.command('plan')}` again.",
     ]
     return StalePlan("\n".join(lines))

@@ -1,36 +1,36 @@
 """A target for the length of one command: reads it, plans against it, carries plans out."""
 
 import asyncio
-import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from infra import apply as applying
-from infra import connection, display, past
+from infra import connection, display, narrow, past
 from infra.checkout import commit
-from infra.errors import InfraError, TargetError, UsageError
+from infra.compile import Artifact
+from infra.errors import InfraError, UsageError
 from infra.live import Deployment, Live
 from infra.manifest import Manifest
 from infra.plan import Plan, make_plan
+from infra.progress import progress
 from infra.project import Project
+from infra.stale import check_base
 from infra.text import Style
+from infra.waiting import PATIENCE, reading
 
 if TYPE_CHECKING:
     from infra.lease import Holder, Lease
     from infra.target import Target
 
 MODULES = Path(".infra/modules")
-PATIENCE = 5  # seconds
-T = TypeVar("T")
 
 
 class Declined(click.ClickException):
@@ -65,22 +65,32 @@ class Session:
 
     _target: "Target"
 
-    def read_project(self, project: Project, *, rates: bool = False) -> Live:
-        """What is deployed of a stack, and what computing costs if that is asked for."""
-        return _reading(
+    def read_project(
+        self, project: Project, *, also: Artifact | None = None, rates: bool = False
+    ) -> Live:
+        """
+        What is deployed of a stack.
+
+        Args:
+            project: The stack file.
+            also: An earlier version of an App, whose Volumes and Secrets are looked for, too.
+            rates: Whether to ask what computing costs.
+        """
+        asked = attrs.evolve(project, artifacts=(*project.artifacts, also)) if also else project
+        return reading(
             self._target.read(
                 project.stack.name,
                 apps=project.app_names(),
-                known=[artifact.manifest for artifact in project.artifacts],
-                volumes=project.resource_names("volume"),
-                secrets=project.resource_names("secret"),
+                known=[artifact.manifest for artifact in asked.artifacts],
+                volumes=asked.resource_names("volume"),
+                secrets=asked.resource_names("secret"),
                 rates=rates,
             )
         )
 
     def read(self, plan: Plan) -> Live:
         """What is deployed of a plan's Apps, and what computing costs."""
-        return _reading(applying.read(plan, self._target, rates=True))
+        return reading(applying.read(plan, self._target, rates=True))
 
     def deployed_modules(self, live: Live) -> dict[str, str]:
         """The text of each deployed module."""
@@ -88,23 +98,39 @@ class Session:
         async def texts() -> list[str]:
             return await asyncio.gather(*map(self._target.module, live.deployments.values()))
 
-        return dict(zip(live.deployments, _reading(texts()), strict=True))
+        return dict(zip(live.deployments, reading(texts()), strict=True))
 
     def plan(
-        self, project: Project, *, destroy: bool = False, adopt: bool = False
+        self,
+        project: Project,
+        *,
+        destroy: bool = False,
+        adopt: bool = False,
+        only: Collection[str] = (),
+        exclude: Collection[str] = (),
     ) -> tuple[Plan, Live]:
-        """What an apply, or a destroy, would do."""
+        """What an apply, or a destroy, would do; `only` and `exclude` as `narrow.left_out` has."""
         live = self.read_project(project, rates=True)
+        artifacts, stack = project.artifacts, project.stack.name
+        leave = narrow.left_out(artifacts, live, stack, only=only, exclude=exclude)
+        report = None if destroy else narrow.about(project.report(), artifacts, leave)
         made = make_plan(
-            stack=project.stack.name,
+            stack=stack,
             stack_file=str(project.path),
-            artifacts=project.artifacts,
+            artifacts=artifacts,
             live=live,
             destroy=destroy,
             adopt=adopt,
+            leave=leave,
             commit=commit(),
-            report=None if destroy else project.report(),
+            report=report,
         )
+        narrow.check_whole(made, only)
+        if self._target.name == "local" and not destroy:
+            from infra.local.engine import model_figures
+
+            # For the stand-ins that start from now on; nothing of it is deployed.
+            model_figures.keep(connection.LOCAL_ROOT, project.models())
         renewed = made.renewed()
         return attrs.evolve(made, estimates=project.estimates(renewed) if renewed else ()), live
 
@@ -112,18 +138,20 @@ class Session:
         self, project: Project, app: str | None, version: str | None
     ) -> tuple[Plan, Live]:
         """What deploying an earlier version of one App again would do."""
-        live = self.read_project(project, rates=True)
-        deployment = _one_app(project, live, app)
+        deployment = _one_app(project, self.read_project(project), app)
         fingerprint = past.earlier(deployment, version)
-        artifact = _reading(self._target.artifact(project.stack.name, deployment.app, fingerprint))
+        artifact = reading(self._target.artifact(project.stack.name, deployment.app, fingerprint))
         if isinstance(artifact, str):
             raise InfraError(f"app.{deployment.app}: can't be rolled back: {artifact}")
-        alone = attrs.evolve(live, deployments={deployment.app: deployment})
+        live = self.read_project(project, also=artifact, rates=True)
+        mine = {name: each for name, each in live.deployments.items() if name == deployment.app}
+        alone = attrs.evolve(live, deployments=mine)
         made = make_plan(
             stack=project.stack.name,
             stack_file=str(project.path),
             artifacts=[artifact],
             live=alone,
+            rollback=past.newest_of(deployment, fingerprint),
         )
         return made, alone
 
@@ -136,9 +164,9 @@ class Session:
             if deployment is None:
                 shown[name] = []
                 continue
-            needed = [*past.fingerprints(deployment).values()][: limit + 1]
+            needed = [each.fingerprint for each in past.states(deployment)[: limit + 1]]
             manifests = self._manifests(project, name, {each for each in needed if each})
-            shown[name] = past.versions(deployment, manifests)[:limit]
+            shown[name] = past.versions(deployment, manifests, limit)
         return shown
 
     def carry_out(
@@ -163,11 +191,10 @@ class Session:
             known: The plan was shown before, so that its list is enough.
 
         Raises:
-            Declined: The answer was not yes.
+            Declined: The answer was not yes, or nobody can be asked.
             InfraError: The plan can't be applied; why is shown with it.
-            UsageError: Nobody can be asked.
         """
-        applying.check_base(plan, live)
+        check_base(plan, live)
         show = display.list_text if known else display.plan_text
         click.echo(show(plan, live, time.time(), style))
         if plan.is_empty() and not plan.obstacles:
@@ -180,12 +207,12 @@ class Session:
             question = f"Do you really want to destroy all Apps of stack {plan.stack}?"
         self.confirm(what, question, yes=yes)
         try:
-            with _progress() as tell:
+            with progress() as tell:
                 done = asyncio.run(self._apply(plan, lock_timeout, tell))
         except KeyboardInterrupt:
             raise applying.Interrupted(
                 "interrupted, without waiting to see what was done; a lock that is left ends by "
-                f"itself. To see what is deployed, run `infra status {plan.stack_file}`."
+                f"itself. To see what is deployed, run `{plan.command('status')}`."
             ) from None
         click.echo("\n" + display.done_text(plan, done))
         return 0
@@ -200,15 +227,14 @@ class Session:
             yes: The answer is known.
 
         Raises:
-            Declined: The answer was not yes.
-            UsageError: Nobody can be asked.
+            Declined: The answer was not yes, or nobody can be asked.
         """
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError(
-                f"{question} There is no terminal to ask at; an answer is needed; "
-                "run the same command with --yes"
+            raise Declined(
+                f"{question} There is no terminal to ask at; an answer is needed; nothing was "
+                "changed; run the same command with --yes"
             )
         click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
         try:
@@ -225,11 +251,12 @@ class Session:
         """Who holds the locks of a stack's Apps."""
         from infra.lock import holders
 
-        return _reading(holders(project.app_names(), environment=self._target.environment))
+        return reading(holders(project.app_names(), environment=self._target.environment))
 
     def unlock(self, project: Project) -> list["Lease"]:
         """End the locks of a stack's Apps."""
-        from infra.lock import holder_of_this_process, unlock
+        from infra.holder import holder_of_this_process
+        from infra.lock import unlock
 
         return asyncio.run(
             unlock(
@@ -242,7 +269,8 @@ class Session:
 
     async def _apply(self, plan: Plan, lock_timeout: float, tell: Callable[[str], None]) -> Live:
         """Hold the locks of the Apps that change, and carry the plan out."""
-        from infra.lock import holder_of_this_process, locked
+        from infra.holder import holder_of_this_process
+        from infra.lock import locked
 
         apps = [app.app for app in plan.apps if app.changes]
         holder = holder_of_this_process("destroy" if plan.destroy else "apply", os.environ)
@@ -254,6 +282,7 @@ class Session:
                 holder=holder,
                 timeout=lock_timeout,
                 tell=tell,
+                on_this_machine=self._target.name == "local",
             ) as leases:
                 return await applying.apply(plan, self._target, MODULES, tell, leases.check)
         except (Exception, asyncio.CancelledError) as error:
@@ -283,7 +312,7 @@ class Session:
             )
             return {each.fingerprint: each for each in found if each}
 
-        return _reading(read())
+        return reading(read())
 
 
 @contextmanager
@@ -340,56 +369,12 @@ def _one_app(project: Project, live: Live, app: str | None) -> Deployment:
     names = [app] if app is not None else list(ours)
     if len(names) == 1 and names[0] in ours:
         return ours[names[0]]
+    if not ours:
+        raise InfraError(
+            f"stack {project.stack.name}: none of its Apps is deployed; one that is can be rolled "
+            "back; apply the stack first"
+        )
     so = f"{app} is not deployed" if app is not None else f"{len(names)} Apps are deployed"
     raise UsageError(
-        f"stack {project.stack.name}: {so}; one of {', '.join(ours) or 'none'} is allowed; "
-        "name it with --app"
+        f"stack {project.stack.name}: {so}; one of {', '.join(ours)} is allowed; name it with --app"
     )
-
-
-def _reading(answer: Coroutine[Any, Any, T]) -> T:
-    """Wait for a target's answer; whoever waits longer than usual is told for what."""
-
-    async def run() -> T:
-        loop = asyncio.get_running_loop()
-        notice = loop.call_later(
-            PATIENCE, partial(click.echo, "Still waiting for the target to answer...", err=True)
-        )
-        try:
-            return await answer
-        finally:
-            notice.cancel()
-
-    try:
-        return asyncio.run(run())
-    except (TargetError, TimeoutError) as error:
-        logging.getLogger("asyncio").addFilter(_is_news)
-        so = str(error) or "the target does not answer"
-        raise TargetError(f"{so}\nNothing was changed. Run the same command again.") from error
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it is more than another failed call of the SDK, of which one was told already."""
-    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
-
-
-@contextmanager
-def _progress() -> Iterator[applying.Tell]:
-    """Lines as things happen; on a terminal, a clock behind what is happening now."""
-    started = time.monotonic()
-    if not sys.stderr.isatty():
-        yield lambda line: click.echo(f"{line} [{time.monotonic() - started:.0f}s]", err=True)
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("")
-
-        def tell(line: str) -> None:
-            progress.reset(task, description=line)
-            if not line.endswith("..."):
-                progress.console.print(line, highlight=False, markup=False)
-
-        yield tell

@@ -72,8 +72,8 @@ class Stack:
         environment: The Modal environment; None: the one that the workspace has as its default.
         strict: Whether people depend on it: some findings are then errors that are warnings
             elsewhere.
-        accept: By code, why a finding stays: ``{"INF020": "measured: 5 is as good"}``; of one service
-            alone by its name as well: ``{"INF102 chat": "our gateway guards it"}``.
+        accept: By code, why a finding stays: ``{"INF020": "measured: 5 is as good"}``; that of one
+            service by its name as well: ``{"INF102 chat": "our gateway guards it"}``.
         rules: Rules of the stack's own, beside those of its components.
     """
 

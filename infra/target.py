@@ -59,6 +59,11 @@ class Target:
         """
         return await self._reader(stack, known).read(apps, volumes, secrets, rates=rates)
 
+    async def deployment(self, app: str, manifest: Manifest | None) -> Deployment | None:
+        """One App without its receipts, where its record can only be this one."""
+        known = [manifest] if manifest else []
+        return await self._reader(manifest.stack if manifest else "", known).deployment(app)
+
     async def artifact(self, stack: str, app: str, fingerprint: str) -> Artifact | str:
         """What was deployed under a fingerprint, or why it can't be had any more."""
         reader = self._reader(stack)
@@ -67,10 +72,16 @@ class Target:
             return problem or "its record is lost"
         path = f"{record_path(stack, app, fingerprint)}.py"
         try:
-            text = (await reader.stored(path)).decode()
+            stored = await reader.stored(path)
         except NOT_FOUND:
             return f"there is no {path} in Volume {STATE_VOLUME}"
-        return Artifact.of(manifest, text)
+        artifact = Artifact(manifest, stored.decode(errors="replace"))
+        if not artifact.is_whole():  # whoever may write to the Volume could have put code there
+            return (
+                f"{path} in Volume {STATE_VOLUME} is not what was deployed; only the text that its "
+                "record was made with is executed; apply the stack file of that commit instead"
+            )
+        return artifact
 
     async def manifest(self, stack: str, app: str, fingerprint: str) -> Manifest | None:
         """A stored record, or None where it can't be had any more."""
@@ -124,11 +135,18 @@ class Target:
         ours = {FINGERPRINT_TAG: manifest.fingerprint, STACK_TAG: manifest.stack}
         await ask("moving its tags", app.set_tags.aio({**tags, **ours}))
 
-    async def receipt(self, stack: str, deployment: Deployment) -> None:
-        """Keep what Modal says right after a deployment, to tell later changes by."""
+    async def receipt(self, stack: str, deployment: Deployment, scaling: int) -> None:
+        """
+        Keep what Modal says right after a deployment, to tell later changes by.
+
+        Args:
+            stack: The App's.
+            deployment: As it is now.
+            scaling: How often its version was scaled in place by now; 0: it was deployed.
+        """
         fingerprint = deployment.fingerprint or ""
         app, app_id, version = deployment.app, deployment.app_id, deployment.version
-        path = receipt_path(stack, app, app_id, version, fingerprint)
+        path = receipt_path(stack, app, app_id, version, scaling, fingerprint)
         files = {f"{path}/{each.name}={each.image_id}": b"" for each in deployment.endpoints}
         await self._put(f"storing the receipt of {deployment.app}", files)
 

@@ -12,11 +12,12 @@ REPLACE = "replace"  # another identity: the URL changes
 
 TIERS = (IN_PLACE, ROLLING, REBUILD, REPLACE)  # the gravest last
 
+TARGET_INPUTS = "routing.target_inputs"  # a server's autoscaler aims at it
 IN_THE_URL = {"class_name", "routing.proxy_regions"}
 # What Modal keeps under an identity: with another value it is another thing.
 IDENTITY = {*IN_THE_URL, "routing.front_door"}
 # The SDK has no way to unset these; only a deployment does.
-NEVER_UNSET = {"autoscaler.scaledown_window", "autoscaler.scaleup_window", "routing.target_inputs"}
+NEVER_UNSET = {"autoscaler.scaledown_window", "autoscaler.scaleup_window", TARGET_INPUTS}
 
 
 def tier_of(
@@ -37,19 +38,26 @@ def tier_of(
         builds: The commands that run while the service's image is built.
     """
     if kind == "image":
-        return ROLLING if path.startswith("files[") else REBUILD
+        # By modal 1.6's `_build_args` an image does not depend on its builds' time limits.
+        is_kept = path.startswith("files[") or path.endswith("].timeout")
+        return ROLLING if is_kept else REBUILD
     if kind != "service":
         return ROLLING
     if path in IDENTITY:
         return REPLACE
     if any(_goes_into(path, build) for build in builds):
         return REBUILD
-    scales = path.startswith("autoscaler.") or (
-        path == "routing.target_inputs" and resource["routing"]["front_door"] == "server"
+    scales = is_scaling(path) and (
+        path != TARGET_INPUTS or resource["routing"]["front_door"] == "server"
     )
     if scales and not (after is None and path in NEVER_UNSET):
         return IN_PLACE
     return ROLLING
+
+
+def is_scaling(path: str) -> bool:
+    """Whether a field of a service is a setting of its autoscaler; one of them only a server's."""
+    return path.startswith("autoscaler.") or path == TARGET_INPUTS
 
 
 def _goes_into(path: str, build: Mapping[str, Any]) -> bool:

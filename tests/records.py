@@ -1,10 +1,12 @@
 """Random records of Apps, as components could have given them, much alike so that they meet."""
 
+import hashlib
 from typing import Any
 
 import attrs
 from hypothesis import strategies as st
 
+from infra.compile import APP_STATEMENT, Artifact, scaling_lines, statement_of_app
 from infra.manifest import Manifest, manifest
 from infra.resources import (
     AppResources,
@@ -78,6 +80,13 @@ STEPS = [
 ]
 BUILD = BuildCommand(command=("make",))
 
+# Texts of modules without their tags, by their digests.
+TEXTS = {
+    hashlib.sha256(text.encode()).hexdigest(): text
+    for text in (f"{APP_STATEMENT}\n", f"{APP_STATEMENT}\npass\n")
+}
+MODULE, OTHER_MODULE = TEXTS
+
 SERVICES = st.lists(st.sampled_from(FIELDS), max_size=3).map(
     lambda changed: attrs.evolve(BASE, **{name: v for each in changed for name, v in each.items()})
 )
@@ -91,7 +100,7 @@ IMAGES = st.builds(
 def records(app: str = "app") -> st.SearchStrategy[Manifest]:
     """The record of an App with some of the services that it could have."""
     parts = st.dictionaries(st.sampled_from("ab"), st.tuples(SERVICES, IMAGES))
-    modules = st.sampled_from(["x" * 64, "y" * 64])
+    modules = st.sampled_from([MODULE, OTHER_MODULE])
     return st.builds(lambda held, module: record(app, held, module), parts, modules)
 
 
@@ -112,3 +121,9 @@ def record(app: str, parts: dict[str, tuple[Service, Image]], module: str) -> Ma
         services=tuple(services),
     )
     return manifest(resources, module)
+
+
+def artifact(record: Manifest) -> Artifact:
+    """An App as it could have been generated with this record."""
+    text = TEXTS[record.module].replace(APP_STATEMENT, statement_of_app(record))
+    return Artifact(record, text + "".join(scaling_lines(record)))

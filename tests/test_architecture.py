@@ -55,6 +55,7 @@ PURE = {
         "lower",
         "manifest",
         "masking",
+        "narrow",
         "comparison",
         "cost",
         "display_cost",
@@ -66,6 +67,7 @@ PURE = {
         "estimates",
         "figures",
         "forecast_json",
+        "obstacles",
         "plan",
         "probing/report",
         "probing/services",
@@ -79,6 +81,7 @@ PURE = {
         "show_json",
         "spell",
         "stack",
+        "stale",
         "state_json",
         "text",
         "tiers",
@@ -102,8 +105,14 @@ RESERVED = {
     "grpclib": {LOCAL, "infra/lock.py"},
     "jinja2": {"infra/compile.py"},
     "requests": {"infra/hub.py"},
-    "click": {"infra/cli.py", "infra/session.py", "infra/commands/"},
-    "rich": {"infra/commands/probe_screen.py", "infra/session.py"},
+    "click": {
+        "infra/cli.py",
+        "infra/commands/",
+        "infra/progress.py",
+        "infra/session.py",
+        "infra/waiting.py",
+    },
+    "rich": {"infra/commands/probe_screen.py", "infra/progress.py"},
 }
 
 

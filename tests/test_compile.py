@@ -3,21 +3,24 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import attrs
 import golden
 import pytest
+import worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.compile import compile_app
 from infra.errors import InvalidStack
-from infra.identifiers import module_name
+from infra.identifiers import KINDS, is_constant, module_name
 from infra.load import load
 from infra.manifest import Manifest
 from infra.resources import (
@@ -460,9 +463,52 @@ def test_a_record_that_is_none(text: bytes, said: str) -> None:
         ("3b", "app_3b"),
         ("json", "app_json"),
         ("modal", "app_modal"),
+        ("google", "app_google"),
+        ("infra", "app_infra"),
         ("class", "app_class"),
     ],
 )
 def test_a_module_hides_no_other(app_name: str, module: str) -> None:
     """The file's name is one that Python can import, and none that the module imports itself."""
     assert module_name(app_name) == module
+
+
+def test_a_module_hides_nothing_that_the_sdk_needs() -> None:
+    """Nor what the SDK imports in its turn, nor what infra does, which deploys the modules."""
+    tops, left, known = metadata.packages_distributions(), ["infra"], {"infra"}
+    while left:
+        needed = [each for each in metadata.requires(left.pop()) or () if "extra ==" not in each]
+        names = {re.split(r"[^\w.-]", each)[0].lower().replace("_", "-") for each in needed}
+        found = {name for name in names - known if [*metadata.distributions(name=name)]}
+        left += found
+        known |= found
+    assert {"modal", "grpclib", "protobuf", "aiohttp"} < known
+    for top, distributions in tops.items():
+        if (
+            top.isidentifier()
+            and {each.lower().replace("_", "-") for each in distributions} & known
+        ):
+            assert module_name(top) == f"app_{top}"
+
+
+def test_constants_are_known_by_their_names() -> None:
+    """No class may hide one: what stands in a module in capitals ends in one of the known kinds."""
+    found = {
+        target.id
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id[:1].isupper()
+    }
+    assert {kind for kind in KINDS if any(name.endswith(f"_{kind}") for name in found)} == {*KINDS}
+    assert [name for name in found if not is_constant(name)] == []
+
+
+@pytest.mark.parametrize("app_name", ["google", "brotli", "modal.proto"])
+def test_a_module_is_imported_beside_its_file(app_name: str, tmp_path: Path) -> None:
+    """Its folder comes first where Python looks, as for `modal deploy`."""
+    artifact = worlds.artifact(worlds.stack(**{app_name: [worlds.service()]}))
+    (tmp_path / f"{artifact.module}.py").write_text(artifact.source)
+    code = f"import {artifact.module}"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

@@ -22,7 +22,6 @@ from infra.live import Live
 from infra.local import ControlPlane
 from infra.local.calls import READS
 from infra.manifest import Manifest
-from infra.narrow import narrow
 from infra.plan import Plan, make_plan
 from infra.rates import list_rates, workspace_rates
 from infra.resources import Autoscaler, Image, Service
@@ -53,7 +52,7 @@ def app(name: str = "one", **services: Service) -> Manifest:
 
 def planned_for(*wanted: Manifest, live: Live = NOTHING, **options: Any) -> Plan:
     """The plan of a stack with these Apps."""
-    artifacts = [Artifact.of(each, "# the module") for each in wanted]
+    artifacts = [Artifact(each, "# the module") for each in wanted]
     return make_plan(stack="dev", stack_file="dev.py", artifacts=artifacts, live=live, **options)
 
 
@@ -183,7 +182,7 @@ def test_what_is_deployed_costs_what_its_autoscaler_does_now() -> None:
     found = cost(plan, live)
     assert dollars(found.floor_before) == (2.42, 2.42)
     assert dollars(found.floor_after) == (0.81, 0.81)
-    kept = cost(narrow(plan, exclude=["chat"]), live)
+    kept = cost(planned_for(manifest, live=live, leave=["one"]), live)
     assert kept.floor_after == found.floor_before
 
 

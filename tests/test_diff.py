@@ -76,6 +76,32 @@ def test_a_record_does_not_differ_from_what_is_read_back(same: Manifest) -> None
     assert diff(stored, same) == diff(same, stored) == ()
 
 
+@pytest.mark.parametrize(
+    ("key", "before", "after", "tier"),
+    [
+        ("timeout", 3600, 7200, "rolling"),
+        ("timeout", None, 7200, "rolling"),
+        ("gpu", False, True, "rebuild"),
+        ("engine_flags", ["--tp-size"], ["--tp-size", "--revision"], "rebuild"),
+    ],
+)
+def test_a_build_differs_in_more_than_its_command(
+    key: str, before: Any, after: Any, tier: str
+) -> None:
+    """What a build is run with is told by its name, as of the second of two of one command."""
+    first = {"command": ["hf", "download"]}
+
+    def built(value: Any) -> Manifest:
+        build = {**first, key: value} if value is not None else first
+        return record(
+            "y" * 64 if value == after else "x" * 64, image_chat=IMAGE | {"builds": [first, build]}
+        )
+
+    change = one(built(before), built(after))
+    assert (change.address, change.tier) == ("image.chat", tier)
+    assert fields(change) == {f"builds[1].{key}": (before, after)}
+
+
 @given(records(), records())
 def test_what_was_stored_shows_no_other_change(before: Manifest, after: Manifest) -> None:
     """A change is told alike whether its record was stored or not."""

@@ -3,7 +3,7 @@
 import attrs
 import golden
 import pytest
-from records import BASE, record
+from records import BASE, MODULE, record
 from test_plan import plan
 
 from infra.display import list_text, plan_text
@@ -86,7 +86,7 @@ without what is not known
 def chat(*gpu: str, least: int = 0) -> Manifest:
     """The record of an App with one service."""
     service = attrs.evolve(BASE, gpu=gpu, autoscaler=Autoscaler(min_containers=least))
-    return record("one", {"chat": (service, Image(name="", steps=()))}, "x" * 64)
+    return record("one", {"chat": (service, Image(name="", steps=()))}, MODULE)
 
 
 def expecting(estimate: Estimate) -> Plan:
@@ -126,7 +126,7 @@ def test_a_change_of_the_image_is_told_by_what_it_names() -> None:
 
     def tagged(tag: str) -> Manifest:
         step = ImageStep(method="from_registry", args=(f"lmsysorg/sglang:{tag}",))
-        return record("one", {"chat": (BASE, Image(name="", steps=(step,)))}, "x" * 64)
+        return record("one", {"chat": (BASE, Image(name="", steps=(step,)))}, MODULE)
 
     made = plan(tagged("v0.5.10"), live=golden.deployed(tagged("v0.5.11")))
     kernels = attrs.evolve(START.kernels[1], depends_on=("steps[0]",))
@@ -149,8 +149,11 @@ def test_what_does_not_fit_and_what_is_not_known() -> None:
     tight = attrs.evolve(MEMORY, free=-int(1.5 * GB), largest_context=None, notes=())
     text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=tight, start=None)))
     assert text.splitlines()[-1].split() == (
-        ["free", "-1.5", "GB", "too", "little;", "40", "x", "4,096", "tokens", "fit"]
+        ["lacking", "1.5", "GB", "40", "x", "4,096", "tokens", "fit"]
     )
+    none = attrs.evolve(tight, largest_context=0, largest_concurrency=0)
+    text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=none, start=None)))
+    assert text.endswith("lacking      1.5 GB     not one request of 4,096 tokens fits")
     unknown = attrs.evolve(MEMORY, free=None, context=None, notes=())
     text = estimates_text(expecting(attrs.evolve(ESTIMATE, memory=unknown, start=None)))
     assert text.splitlines()[-1] == "  free         not known"
@@ -183,7 +186,9 @@ def test_only_new_containers_are_estimated() -> None:
     assert plan(chat("T4", least=2), live=live).renewed() == []
     assert plan(chat("T4"), live=live).renewed() == []
     assert plan(live=live).renewed() == []
-    steps = record("one", {"chat": (BASE, Image(name="", steps=()))}, "x" * 64).resources
+    again = record("one", {"my-image.2": (BASE, Image(name="", steps=()))}, MODULE)
+    assert plan(again).renewed() == ["service.my-image.2"]
+    steps = record("one", {"chat": (BASE, Image(name="", steps=()))}, MODULE).resources
     other = {**steps, "image.chat": {"name": "chat", "steps": [{"call": "apt_install"}]}}
     image = attrs.evolve(chat("H100"), resources=other)
     assert plan(image, live=golden.deployed(chat("H100"))).renewed() == ["service.chat"]

@@ -36,6 +36,9 @@ def problems(path: Path = STACK) -> list[str]:
         open_project(path)
     assert caught.value.exit_code == 1
     first, *lines = str(caught.value).splitlines()
+    if not lines:  # the file's name is not said twice
+        assert first.startswith(f"{path}:")
+        return [first]
     assert first == f"{path} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:"
     assert all(line.startswith("  - ") and line.count("; ") >= 2 for line in lines)
     return [line.removeprefix("  - ") for line in lines]
@@ -44,14 +47,15 @@ def problems(path: Path = STACK) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("stacks/prod.py", "is not there; a stack file is allowed; stacks/dev.py is there"),
-        ("stacks", "is a folder; a stack file is allowed; stacks/dev.py is there"),
+        ("stacks/prod.py", "is not there; a stack file is allowed; write stacks/dev.py"),
+        ("stacks", "is a folder; a stack file is allowed; write stacks/dev.py"),
         ("none/dev.py", "is not there; a stack file is allowed; write the path of one"),
     ],
 )
 def test_a_path_of_no_file(path: str, problem: str) -> None:
-    """Whoever mistypes a path is shown the stack files that are near it."""
-    STACK.write_text("")
+    """Whoever mistypes a path is shown the stack files that are near it, and no other files."""
+    STACK.write_text("stack = None")
+    Path("stacks/services.py").write_text("x = 1")
     assert problems(Path(path)) == [f"{path}: {problem}"]
 
 
@@ -65,12 +69,12 @@ def test_a_file_of_another_kind() -> None:
 WHOLE_FILES = {
     "syntax": (
         "x = 1\ndef f(:\n",
-        "stacks/dev.py:2: is no Python (invalid syntax); Python is allowed; mend the line",
+        "stacks/dev.py:2: invalid syntax; a stack file is Python; mend the line",
     ),
     "bytes": (
         "x = '\0'",
-        "stacks/dev.py: is no Python (source code string cannot contain null bytes); "
-        "Python is allowed; mend the line",
+        "stacks/dev.py: source code string cannot contain null bytes; a stack file is Python; "
+        "mend the line",
     ),
     "raises": ("x = 1\n{}[x]\n", f"stacks/dev.py:2: raises KeyError: 1; {MEND}"),
     "exits": ("import sys\nsys.exit(0)\n", f"stacks/dev.py:2: raises SystemExit: 0; {MEND}"),
@@ -329,6 +333,11 @@ ALIKE = {
         "exception.class_name: Exception is a name of Python's own; another one is allowed; "
         "write class_name='ExceptionServer', for example",
     ),
+    "a class like a constant": (
+        "Stack('dev', services=[service('qwen-3', class_name='QWEN_3_PORT')])",
+        "qwen-3.class_name: QWEN_3_PORT is a name of the generated module's constants; another one "
+        "is allowed; write class_name='QWEN_3_PORTServer', for example",
+    ),
     "one App": (
         "Stack('dev', apps=[App('x', [service('a')]), App('x', [service('b')])])",
         "dev.apps: the name 'x' stands 2 times; each App has a name of its own; rename one",
@@ -521,9 +530,24 @@ def test_a_neighbour_that_fails() -> None:
     ]
     Path("stacks/services.py").write_text("x = (\n")
     assert problems() == [
-        "stacks/services.py:1: is no Python ('(' was never closed); Python is allowed; "
-        "mend the line"
+        "stacks/services.py:1: '(' was never closed; a stack file is Python; mend the line"
     ]
+
+
+@pytest.mark.parametrize("text", ["", "raise NameError", "x = ("])
+def test_a_project_s_own_components(text: str) -> None:
+    """Those that stand before infra's are named, whatever goes wrong for want of infra's."""
+    STACK.write_text(IMPORTS)
+    Path("components").mkdir()
+    Path("components/__init__.py").write_text(text)
+    seen = subprocess.run(
+        [sys.executable, "-m", "infra.cli", "synth", STACK], capture_output=True, check=False
+    )
+    assert (seen.returncode, seen.stderr.decode()) == (
+        1,
+        "Error: stacks/dev.py: imports components/__init__.py as `components`, which hides that of "
+        "infra; a package of another name is allowed; rename yours\n",
+    )
 
 
 def test_a_failure_inside_a_library_points_at_the_stack_file() -> None:

@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -23,9 +24,20 @@ from modal_proto.api_pb2 import DictContentsRequest, DictEntry, DictUpdateReques
 
 from infra import lock
 from infra.errors import InfraError, TargetError
-from infra.lease import LIFETIME, MARGIN, SIZE_LIMIT, Holder, Lease, Locked, LockLost, Row
+from infra.holder import has_ended, holder_of_this_process
+from infra.lease import (
+    LAST_GENERATION,
+    LIFETIME,
+    MARGIN,
+    SIZE_LIMIT,
+    Holder,
+    Lease,
+    Locked,
+    LockLost,
+    Row,
+)
 from infra.local import ControlPlane
-from infra.lock import Clock, Leases, holder_of_this_process, holders, unlock
+from infra.lock import Clock, Leases, holders, unlock
 
 NOON = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 ALICE = Holder(user="alice", host="desk", pid=11, command="apply", ci_url="")
@@ -35,7 +47,8 @@ BOT = Holder(user="bob", host="ci-7", pid=22, command="apply", ci_url="https://c
 _CHILD = """
 import asyncio, os, sys, time
 from infra.lease import Locked, LockLost
-from infra.lock import Clock, holder_of_this_process, locked
+from infra.holder import holder_of_this_process
+from infra.lock import Clock, locked
 
 async def said():
     return (await asyncio.to_thread(sys.stdin.readline)).strip()
@@ -502,20 +515,67 @@ def test_whatever_ends_the_block_releases(control_plane: ControlPlane) -> None:
     assert held("chat", now=0) == []
 
 
-def test_a_failing_release_hides_no_error(control_plane: ControlPlane) -> None:
-    """The control plane is gone: the block's own error passes on, and a line says the rest."""
+def test_a_plane_that_has_stopped_hides_no_error(control_plane: ControlPlane) -> None:
+    """The block's own error passes on, and no line of any lock buries it."""
     lines: list[str] = []
 
     async def fail() -> None:
-        async with locked("chat", tell=lines.append):
+        async with locked("chat", "embed", tell=lines.append):
             control_plane.stop()
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
         asyncio.run(fail())
+    assert lines == []
+
+
+def test_locks_that_can_not_be_released_are_told_at_once(control_plane: ControlPlane) -> None:
+    """One line for all that have failed for one reason."""
+    lines: list[str] = []
+
+    async def hold() -> None:
+        async with locked("chat", "embed", tell=lines.append):
+            await modal.Dict.objects.delete.aio(lock.DICT)
+
+    asyncio.run(hold())
     (line,) = lines
-    assert line.startswith("app.chat: Lock not released (locking, in Dict infra-locks: ")
+    assert line.startswith("app.chat, app.embed: Lock not released (locking, in Dict infra-locks: ")
     assert line.endswith("); it ends by itself within 150 s")
+
+
+@pytest.mark.parametrize("on_this_machine", [True, False])
+def test_a_killed_holder_of_this_machine_holds_nothing(start: Start, on_this_machine: bool) -> None:
+    """Where all who hold locks are processes of this machine, nobody waits for one that is gone."""
+    child = start("chat")
+    assert child.ask("take") == "held"
+
+    async def take_over() -> None:
+        clock = Clock(now=time.time, sleep=_never)
+        async with locked("chat", on_this_machine=on_this_machine, clock=clock) as leases:
+            await leases.check()
+
+    with pytest.raises(Locked):
+        asyncio.run(take_over())
+    child.process.kill()
+    child.process.communicate()
+    if on_this_machine:
+        asyncio.run(take_over())
+    else:
+        with pytest.raises(Locked):
+            asyncio.run(take_over())
+
+
+def test_only_this_machines_processes_can_be_seen_to_end() -> None:
+    """Of another machine's the number says nothing here; this process is running."""
+    here = holder_of_this_process("apply", os.environ)
+    assert not has_ended(here)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = attrs.evolve(here, pid=ended.pid)
+    assert has_ended(gone)
+    assert not has_ended(attrs.evolve(gone, host="elsewhere"))
+    for nonsense in (0, 10**30):
+        assert not has_ended(attrs.evolve(here, pid=nonsense))
 
 
 def test_a_target_that_does_not_answer_is_named(control_plane: ControlPlane) -> None:
@@ -523,7 +583,9 @@ def test_a_target_that_does_not_answer_is_named(control_plane: ControlPlane) -> 
     assert held("chat") == []
     control_plane.stop()
     for ask in (lambda: held("chat"), lambda: asyncio.run(hold_for_a_moment("chat"))):
-        with pytest.raises(TargetError, match=r"^locking, in Dict infra-locks: .*Connect"):
+        with pytest.raises(
+            TargetError, match=r"the local control plane has stopped; .* `infra local up -d`$"
+        ):
             ask()
 
 
@@ -642,6 +704,19 @@ def test_nothing_is_unpickled(control_plane: ControlPlane, tmp_path: Path) -> No
     assert not proof.exists()
     entries.get("chat/1")
     assert proof.exists(), "this is what the SDK does"
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_the_last_generation_can_be_unlocked(control_plane: ControlPlane, released: bool) -> None:
+    """A generation that none can follow is refused, and `unlock` takes it away."""
+    generation = LAST_GENERATION
+    lease = Lease(**{**_GOOD, "holder": ALICE, "generation": generation, "released": released})
+    store(lease.key.encode(), lease.to_json())
+    with pytest.raises(TargetError, match=r"is not a lease \(no generation can follow it\)"):
+        asyncio.run(hold_for_a_moment("chat"))
+    assert unlocked("chat") == []
+    assert stored() == {}
+    asyncio.run(hold_for_a_moment("chat"))
 
 
 _GOOD = json.loads(

@@ -101,7 +101,7 @@ def test_a_comment() -> None:
 def chat(app: str, *names: str) -> Artifact:
     """An App with these services."""
     parts = {name: (BASE, Image(name="", steps=())) for name in names}
-    return Artifact.of(record(app, parts, "x" * 64), "# the module")
+    return Artifact(record(app, parts, "x" * 64), "# the module")
 
 
 def plan_of(*wanted: Artifact, live: Live = NOTHING) -> tuple[Plan, Live]:
@@ -124,7 +124,7 @@ def test_what_must_not_be_overlooked_stands_above_the_folds() -> None:
     """Obstacles, destructions, replacements and services that are taken along are warned of."""
     live = golden.deployed(chat("one", "a", "b", "c").manifest)
     live = attrs.evolve(live, secrets={"token": False})
-    wanted = Artifact.of(
+    wanted = Artifact(
         record(
             "one",
             {

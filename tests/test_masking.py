@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import worlds
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components import VLLM, ImageSpec, KernelCache, SGLang
@@ -25,6 +25,9 @@ KEY = "sk-" + "w" * 30
 NAMES = """
 DB_PASS DB_PWD PASSPHRASE SSH_PASSPHRASE API_KEYS SECRETS API_TOKENS WANDB_KEY ENCRYPTION_KEY
 SIGNING_KEY AZURE_STORAGE_KEY AUTHORIZATION X-Api-Key clientSecret HF_TOKEN_2 PGPASSWORD
+OPENAI_KEY openai_key AZURE_KEY STRIPE_KEY NGC_KEY NGC_KEYS ANYBODYS_KEY_2 LICENSE_KEY DEPLOY_KEY
+SSH_KEY SESSION_KEY GH_PAT AZURE_DEVOPS_PAT JWT USER_JWT PASSCODE CREDS AWS_CREDS CONNECTION_STRING
+AZURE_STORAGE_CONNECTION_STRING --connection-string
 """
 VALUES = (
     *("xoxb-" + "1" * 20, "AIza" + "b" * 35, "ASIA" + "A" * 16, "npm_" + "a" * 36),
@@ -38,6 +41,8 @@ TOKENIZERS_PARALLELISM MAX_TOKENS HF_TOKEN_PATH MODAL_TOKEN_ID AWS_ACCESS_KEY_ID
 SECRETARY GENERATE_NEXT_TOKEN SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION PWD OLDPWD BYPASS FORWARD_PASS
 PASSTHROUGH KEYBOARD MONKEY CACHE_KEY PUBLIC_KEY SSH_AUTH_SOCK VLLM_API_SERVER_COUNT HF_API_URL
 GOOGLE_APPLICATION_CREDENTIALS SGLANG_FORWARD_PASS EOS_TOKEN TIME_PER_TOKEN UNAUTHORIZED
+KV_CACHE_KEY SSH_PUBLIC_KEY SORT_KEY PRIMARY_KEY ROUTING_KEY sort_key --recv-keys AZURE_KEY_VAULT
+KEY PAT GH_PATH PYTHONPATH EXCLUDE_PATTERN TRITON_PATCH file_pat JWT_ISSUER CREDIT SACRED CONNECTION
 """
 
 
@@ -126,6 +131,17 @@ def test_what_only_sounds_like_a_secret_is_shown(name: str, value: str) -> None:
         ('["--kv-key", "--api-key", "abc"]', "abc"),
         ('passthrough="API_KEY=abc"', "abc"),
         (f"API_KEY=x,{TOKEN},y now", f"x,{TOKEN},y"),
+        ("ENV HF_TOKEN abc", "abc"),
+        ("FROM a\n  ENV GH_PAT abc\nRUN b", "abc"),
+        (r'dockerfile_commands("FROM a\nENV HF_TOKEN abc")', "abc"),
+        ("ENV A=b HF_TOKEN=abc", "abc"),
+        ("aws configure set aws_secret_access_key abc", "abc"),
+        ("wandb login abc", "abc"),
+        ("wandb login --relogin --host https://h abc && b", "abc"),
+        ("curl -u user:abc https://h", "abc"),
+        ('curl -fsSLu "user:abc" https://h', "abc"),
+        ("curl -s --user=$USER:abc https://h", "abc"),
+        ("git clone https://abc@github.com/a/b", "abc"),
     ],
 )
 def test_a_secret_in_a_text_is_masked_alone(text: str, secret: str) -> None:
@@ -151,6 +167,19 @@ def test_a_secret_in_a_text_is_masked_alone(text: str, secret: str) -> None:
         "Authorization: Bearer $TOKEN",
         "--served-model-name sk-learn-something-long-enough-model",
         "--admin-host 0.0.0.0",
+        "ENV HF_TOKEN $HF_TOKEN",
+        "ENV HF_HOME /cache",
+        "RUN echo ENV",
+        "aws configure set region us-east-1",
+        "wandb login $WANDB_API_KEY",
+        "wandb login && python a.py",
+        "curl -u $USER:$PASSWORD https://h",
+        "curl -sSL --user-agent=a:b --unix-socket /s http://h:80/c",
+        "curl https://h | docker run -u 1000:1000 a",
+        "git clone https://$TOKEN@github.com/a/b",
+        "git clone https://${TOKEN}@gitlab.com/a/b",
+        "git clone https://git@github.com/a/b",
+        "apt-key adv --recv-keys A4B469963BF863CC",
     ],
 )
 def test_a_text_without_a_secret_stays(text: str) -> None:
@@ -198,6 +227,33 @@ def test_plain_data_is_masked_once() -> None:
     """A record that is read back is the same record."""
     data = {"--api-key": ["one", "two"], "args": [{"HF_TOKEN": "x"}, "login --token abc"]}
     assert masked_plain(masked_plain(data)) == masked_plain(data)
+
+
+PIECES = r"""
+AKIAQQQQQQQQQQQQQQQQ ASIA0000000000000000 hf_qqqqqqqqqqqqqqqqqqqq sk-w1w1w1w1w1w1w1w1w1w1w1 abc path
+nvapi-aaaaaaaaaaaaaaaaaaaa ghp_zzzzzzzzzzzzzzzzzzzzzz xoxb-1234567890 eyJaaaaaaaa.bbbbbbbb.cccccccc
+-----BEGIN PRIVATE KEY----- token HF_TOKEN --token --api-key api_key password secrets authorization
+Authorization Bearer basic = : , ; & " ' \" \\\" \ { } [ ] ( ) < > $ ${ $( / :// @ - -- _ . none
+1234567 12345678 1.5 (secret 12ab) (secret secret ENV A_KEY GH_PAT curl -u wandb login --relogin
+configure set @github.com git
+"""
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.sampled_from([*PIECES.split(), " ", "\n", "(secret 12ab)"]) | st.text(max_size=2))
+)
+@example(["AKIAQQQQQQQQQQQQQQQQ"] * 2)
+@example(["ghp_zzzzzzzzzzzzzzzzzzzzzz", "--token", ":", "none", "("])
+@example(["--api-key", "=", "<", "\\", "nvapi-aaaaaaaaaaaaaaaaaaaa", "path"])
+@example(["Authorization: ", "-", "-----BEGIN PRIVATE KEY-----"])
+@example(["curl ", "-u ", "abc:", "token", "=", "abc"])
+@example(["://", "abc", "@github.com", ":", "abc", "@"])
+@example(["wandb login ", "--token", "=", "abc", "@github.com", " "])
+def test_a_text_is_masked_once(pieces: list[str]) -> None:
+    """A mark makes no secret of what stands beside it; else a record would differ from itself."""
+    shown = masked_text("".join(pieces))
+    assert masked_text(shown) == shown
 
 
 def test_a_variable_as_a_pair_is_masked() -> None:
@@ -299,6 +355,16 @@ def test_values_that_are_tried_are_masked() -> None:
         "eyJ-",
         '\\\\\\"',
         "://a:",
+        "ENV A_KEY ",
+        "A_KEY",
+        "ENV ",
+        "://a@",
+        "wandb login ",
+        "wandb login -a ",
+        "wandb login -",
+        "curl -u",
+        "curl -u a:",
+        "curl ",
     ],
 )
 def test_a_long_text_is_masked(text: str) -> None:

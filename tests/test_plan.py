@@ -1,26 +1,26 @@
 """What is wanted and what is deployed in, everything that an apply would do out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import golden
 import pytest
 from hypothesis import given, settings
-from records import BASE, MOUNTS, record, records
+from records import BASE, MODULE, MOUNTS, artifact, record, records
 
-from infra.compile import Artifact
 from infra.diff import Action
 from infra.display import list_text, plan_text, summary
 from infra.errors import InfraError
 from infra.live import Live
 from infra.manifest import Manifest
-from infra.narrow import narrow
+from infra.markdown import markdown
 from infra.plan import Base, Plan, make_plan
 from infra.plan_file import from_json, to_json
 from infra.resources import Image, Service
 from infra.rules import Accepted, Finding, Report
+from infra.show_json import plan_json_text
 from infra.text import Style
 
 NOTHING = golden.NOTHING
@@ -30,7 +30,7 @@ IMAGE = Image(name="", steps=())
 def app(name: str, **services: Service) -> Manifest:
     """The record of an App with these services."""
     parts = {key.replace("_", "-"): (service, IMAGE) for key, service in services.items()}
-    return record(name, parts, "x" * 64)
+    return record(name, parts, MODULE)
 
 
 CHAT = app("one", chat=BASE)
@@ -40,7 +40,7 @@ SECRET = attrs.evolve(BASE, secrets=("token",))
 
 def plan(*wanted: Manifest, live: Live = NOTHING, **options: Any) -> Plan:
     """The plan of a stack with these Apps."""
-    artifacts = [Artifact.of(each, f"# {each.fingerprint}") for each in wanted]
+    artifacts = [artifact(each) for each in wanted]
     return make_plan(
         stack="dev", stack_file="stacks/dev.py", artifacts=artifacts, live=live, **options
     )
@@ -116,7 +116,7 @@ def test_the_last_line(said: str, given: tuple[list[Manifest], Live, Mapping[str
 
 def test_what_was_left_out_does_not_match_the_configuration() -> None:
     """A plan that is empty because all was left out does not say that nothing is to be done."""
-    made = narrow(plan(CHAT), exclude=["chat"])
+    made = plan(CHAT, leave=["one"])
     assert made.is_empty()
     text = plan_text(made, NOTHING, now=0)
     assert "Left out by the command line, though they would change: one" in text
@@ -161,6 +161,39 @@ def test_what_was_accepted_is_listed_where_something_changes() -> None:
     same = plan_text(plan(CHAT, live=live(CHAT), report=report), live(CHAT), now=0)
     for text in (same, list_text(plan(CHAT, report=report), NOTHING, now=0)):
         assert "Findings: 1 accepted\n\n" in text
+
+
+def test_what_is_found_in_many_services_is_told_once() -> None:
+    """The first stands for all, dots in names or not; another field or text is another finding."""
+    names = [f"q{number}-0.6b" for number in range(14)]
+    told = {"code": "INF070", "severity": "error", "fix": "do", "why": "why", "source": "a paper"}
+    found = [Finding(where=f"{name}.gpu", what="so", **told) for name in names]
+    other = Finding(where=f"{names[0]}.port", what="so", **told)
+    report = Report(
+        findings=(*found, other), accepted=tuple(Accepted(each, "measured") for each in found[:3])
+    )
+    made = plan(record("one", dict.fromkeys(names, (BASE, IMAGE)), MODULE), report=report)
+    text = plan_text(made, NOTHING, now=0)
+    assert (
+        "Findings: 15 errors, 3 accepted\n"
+        "  error INF070 q0-0.6b.gpu: so\n      do\n"
+        f"      and 13 more: {', '.join(names[1:11])}, ...\n"
+        "  error INF070 q0-0.6b.port: so\n      do\n"
+        "  accepted INF070 q0-0.6b.gpu, and 2 more: q1-0.6b, q2-0.6b: measured\n"
+    ) in text
+    assert "can't be applied\n  - errors among the findings: INF070\n" in text
+    page = markdown([(made, NOTHING)], {}, now=0)
+    assert f"`INF070 q0-0.6b.gpu: so` `and 13 more: {', '.join(names[1:11])}, ...`\n" in page
+    [stack] = json.loads(plan_json_text([(made, NOTHING)], errored=False, now=0))["stacks"]
+    assert len(stack["findings"]) == 15
+
+
+def test_every_command_that_is_named_goes_to_the_same_place() -> None:
+    """Whatever a plan says to run next has the target and the environment that it was made for."""
+    made = plan(CHAT)
+    assert made.command("apply") == "infra apply stacks/dev.py --target local --env main"
+    there = attrs.evolve(made, target="modal", environment="")
+    assert there.command("status") == "infra status stacks/dev.py"
 
 
 def test_the_gravest_comes_first() -> None:
@@ -338,8 +371,34 @@ def test_a_damaged_plan_is_refused(text: bytes) -> None:
     with pytest.raises(InfraError) as caught:
         from_json(text, ".infra/plan.json")
     assert str(caught.value).startswith(".infra/plan.json: can't be read (")
-    assert str(caught.value).endswith("; a plan of format 1.2 is allowed; run `infra plan` again")
+    assert str(caught.value).endswith("; a plan of format 1.3 is allowed; run `infra plan` again")
     assert from_json(json.dumps(SAVED).encode(), "").stack == "dev"
+
+
+CHANGED = {
+    "code before the text": lambda app: app["artifact"].update(
+        source=f"import os\n{app['artifact']['source']}"
+    ),
+    "code as a setting": lambda app: app["artifact"].update(
+        source=app["artifact"]["source"].replace("min_containers=0", "min_containers=os.abort()")
+    ),
+    "no text": lambda app: app["artifact"].update(source=""),
+    "another App's text": lambda app: app.update(artifact=SAVED["apps"][1]["artifact"]),
+    "another record": lambda app: app["artifact"]["manifest"].update(stack="prod"),
+    "a record without its settings": lambda app: app["artifact"]["manifest"]["resources"][
+        "service.chat"
+    ].pop("autoscaler"),
+    "a file of its own choice": lambda app: app["artifact"].update(module="../../tmp/x"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_a_saved_plan_carries_no_other_code(change: Callable[[dict[str, Any]], Any]) -> None:
+    """What an apply executes is the text that the plan's record was made with, under its name."""
+    data = json.loads(json.dumps(SAVED))
+    change(data["apps"][0])
+    with pytest.raises(InfraError, match=r"^plan.json: can't be read \("):
+        from_json(json.dumps(data).encode(), "plan.json")
 
 
 def test_colours_are_no_part_of_the_meaning() -> None:

@@ -10,10 +10,9 @@ from forecasts import ESTIMATES, REPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from records import BASE, record, records
+from records import BASE, MODULE, OTHER_MODULE, artifact, record, records
 
 import infra
-from infra.compile import Artifact
 from infra.estimates import ColdStart, Download, Estimate, Kernels
 from infra.live import Deployment, Live, Stopped
 from infra.manifest import Manifest
@@ -114,7 +113,7 @@ def planned(draw: st.DrawFn) -> tuple[Plan, Live]:
     plan = make_plan(
         stack="dev",
         stack_file="dev.py",
-        artifacts=[Artifact.of(each, "# the module") for each in wanted],
+        artifacts=[artifact(each) for each in wanted],
         live=live,
         destroy=draw(st.booleans()),
         adopt=draw(st.booleans()),
@@ -201,7 +200,7 @@ def test_addresses_of_several_stacks_are_distinct(
 
 def plan(*wanted: Manifest, live: Live = NOTHING, **options: Any) -> tuple[Plan, Live]:
     """The plan of a stack with these Apps."""
-    artifacts = [Artifact.of(each, "# the module") for each in wanted]
+    artifacts = [artifact(each) for each in wanted]
     made = make_plan(stack="dev", stack_file="dev.py", artifacts=artifacts, live=live, **options)
     return made, live
 
@@ -218,7 +217,7 @@ def deployed(*manifests: Manifest, **endpoint: Any) -> Live:
 
 def chat(app: str = "one", **fields: Any) -> Manifest:
     """The record of an App with one service."""
-    return record(app, {"chat": (attrs.evolve(BASE, **fields), IMAGE)}, "x" * 64)
+    return record(app, {"chat": (attrs.evolve(BASE, **fields), IMAGE)}, MODULE)
 
 
 def change_of(data: dict[str, Any], address: str, key: str = "resource_changes") -> dict[str, Any]:
@@ -357,7 +356,7 @@ def test_an_image_is_told_as_its_steps() -> None:
     live = golden.deployed(chat())
     step = ImageStep(method="apt_install", args=("git",))
     image = Image(name="", steps=(step,))
-    data = valid(plan(record("one", {"chat": (BASE, image)}, "y" * 64), live=live))
+    data = valid(plan(record("one", {"chat": (BASE, image)}, OTHER_MODULE), live=live))
     change = change_of(data, "image.chat")
     assert [field["after"] for field in change["fields"]] == ['apt_install("git")']
     assert change["change"]["before"] == {"name": "chat"}
@@ -397,7 +396,7 @@ def test_a_stack_as_a_whole() -> None:
     [stack] = plan_json([made])["stacks"]
     assert stack["counts"] == {"add": 0, "change": 1, "destroy": 0, "forget": 0}
     assert (stack["workspace"], stack["commit"]) == ("local", "a1b2c3d")
-    base = {"app_id": "ap-one", "version": 7, "fingerprint": chat().fingerprint}
+    base = {"app_id": "ap-one", "version": 7, "fingerprint": chat().fingerprint, "autoscalers": {}}
     assert stack["apps"][0]["base"] == base
     assert stack["apps"][0]["tier"] == "rolling"
 
@@ -450,7 +449,8 @@ def test_kernels_say_why_they_are_compiled_again() -> None:
     start = ColdStart(load_bytes=None, load_seconds=None, kernels=(kernels,), downloads=(download,))
     estimate = Estimate(service="service.chat", memory=None, start=start)
     image = Image(name="", steps=(ImageStep(method="apt_install", args=("git",)),))
-    wanted = record("one", {"chat": (attrs.evolve(BASE, gpu=("L4",), cpu=2.0), image)}, "y" * 64)
+    parts = {"chat": (attrs.evolve(BASE, gpu=("L4",), cpu=2.0), image)}
+    wanted = record("one", parts, OTHER_MODULE)
     (made, live) = plan(wanted, live=golden.deployed(chat()))
     told = valid((attrs.evolve(made, estimates=(estimate,)), live))
     [held] = told["stacks"][0]["estimates"][0]["start"]["kernels"]

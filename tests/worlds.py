@@ -18,7 +18,7 @@ from modal_proto.api_grpc import ModalClientStub
 
 from components import ImageSpec, InferenceService, RoutingPolicy, WeightCache
 from infra import App, Stack
-from infra.apply import apply
+from infra.apply import Tell, apply
 from infra.compile import Artifact, compile_app
 from infra.diff import Change, FieldChange
 from infra.drift import Drift
@@ -74,9 +74,9 @@ class World:
             adopt=adopt,
         )
 
-    def carry_out(self, plan: Plan) -> Live:
+    def carry_out(self, plan: Plan, tell: Tell = lambda line: None) -> Live:
         """Apply a plan."""
-        return asyncio.run(apply(plan, self.target, self.folder / "modules", lambda line: None))
+        return asyncio.run(apply(plan, self.target, self.folder / "modules", tell))
 
     def apply(self, stack: Stack, *, adopt: bool = False) -> Plan:
         """Plan and apply; the plan that was applied."""

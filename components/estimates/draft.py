@@ -5,7 +5,7 @@ import attrs
 from components.rules.budget import ONE_POOL
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
-from components.rules.speculative import STEPS, TOKENS, TOPK
+from components.rules.speculative import STEPS, TOKENS, TOPK, has_own_draft
 from infra.facts.models import ModelFacts, model_of
 
 OWN_LAYERS = 1  # of a model's own multi-token prediction, if its config.json says no other number
@@ -43,7 +43,8 @@ class Draft:
         is_counted = has_draft and is_late
         layers: int | None = 0
         if is_counted:
-            layers = facts.layers if name else engine.model.draft_layers or OWN_LAYERS
+            own = engine.model.draft_layers or OWN_LAYERS
+            layers = facts.layers if name else own * has_own_draft(engine.model)
         steps, given = engine.count(STEPS) or 0, engine.count(TOKENS) or 0
         is_chain = engine.number(TOPK) == 1
         return cls(

@@ -17,6 +17,7 @@ from components.rules.budget import (
 )
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
+from components.rules.vllm_engine import VLLMEngine
 from infra.estimates import MemoryFit, MemoryItem
 from infra.facts.models import FIGURES, ModelFacts
 from infra.figures import gigabytes
@@ -118,7 +119,8 @@ def _concurrency(engine: Engine) -> int | None:
     """Requests at once: the engine's limit, else what Modal sends it, else SGLang's own limit."""
     routing = engine.service.routing
     given = engine.count(engine.requests_flag) or routing.target_inputs or routing.max_inputs
-    return given or engine.requests[0]
+    # vLLM's own is for any model, and no sign of what is expected
+    return given or (engine.requests[0] if isinstance(engine, SGLangEngine) else None)
 
 
 def _weights_note(facts: ModelFacts, engine: Engine) -> str:
@@ -144,6 +146,8 @@ def _weights_note(facts: ModelFacts, engine: Engine) -> str:
         note += f", some of each {group} layers in the container's memory"
     if is_shrunk(engine):
         note += "; at the most, as they are quantised while they are loaded"
+    if facts.draft_layers and engine.package == "vllm" and "mtp" not in (engine.algorithm or ""):
+        note += "; with its draft layers, which vLLM loads only to guess with them"
     return note
 
 
@@ -228,16 +232,29 @@ def _notes(
             yield f"{gigabytes(room)} GB per GPU are left for what is not known{hint}"
         elif not engine.model.is_hybrid:
             tokens = room // cache.token_bytes * cache.copies
-            yield f"there is room for {tokens:,} tokens in all"
+            if not cache.window:
+                yield f"there is room for {tokens:,} tokens in all"
+            elif context is not None:
+                requests = cache.largest_concurrency(room, context) or 0
+                yield f"there is room for {requests:,} requests of {context:,} tokens in all"
         if not is_sglang and flag == engine.share_flag:
+            is_beside = isinstance(engine, VLLMEngine) and not engine.counts_graphs
+            takers = "activations" if is_beside else "activations and CUDA graphs"
             yield (
-                f"at the most: what activations and CUDA graphs take of this, {engine.title} "
-                "finds out when it starts"
+                f"at the most: what {takers} take of this, {engine.title} finds out when it starts"
             )
     if engine.model.is_hybrid and not engine.no_prefix_cache and is_sglang:
         yield "SGLang divides this room by --mamba-full-memory-ratio between states and KV cache"
-    if engine.model.sliding_layers:
-        yield "layers that look back over a window only are reckoned whole: at the most"
+    if cache.window:
+        yield (
+            f"{engine.model.sliding_layers} of {engine.kv_layers} layers keep the last "
+            f"{cache.window:,} tokens of each request only"
+        )
+    elif engine.model.sliding_layers:
+        yield (
+            "layers that look back over a window only are reckoned whole: the KV cache takes so "
+            "much at the most, and at least so much fits"
+        )
 
 
 def _gpus(count: int) -> str:

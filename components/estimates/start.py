@@ -15,7 +15,7 @@ from infra.facts.vllm import SPECULATIVE
 
 COMPILED = "log of SGLang 0.5.6.post2 to 0.5.23"
 FOLDERS = "environ.py and __init__.py of SGLang 0.5.6.post2 to 0.5.23"
-GRAPHS = "compute_hash in vllm/config/model.py and cache.py"
+GRAPHS = "compute_hash in vllm/config of vLLM 0.11.2 and 0.33.0"
 
 # What asks for other kernels than those that are kept, if it changes. The weights' shapes follow
 # from the model and how it is cut, not from its commit.
@@ -42,15 +42,30 @@ DEPENDS = {
     "TorchInductor": ("gpu", *CUT, "engine --quantization"),
     "FlashInfer": (ARCHITECTURE, *MODEL, "engine --kv-cache-dtype"),
 }
-# What vLLM makes a key of for what torch.compile gives.
-VLLM_KEY = (
-    "engine --revision",
-    "engine --dtype",
-    "engine --quantization",
-    "engine --max-model-len",
-    "engine --kv-cache-dtype",
-    "engine --tensor-parallel-size",
-    "engine --pipeline-parallel-size",
+# What vLLM makes a key of for what torch.compile gives: 0.11.2, and what 0.33.0 adds; releases
+# between them have some of that.
+VLLM_KEY = tuple(
+    f"engine --{flag}"
+    for flag in (
+        *("revision", "code-revision", "dtype", "quantization", "max-model-len", "max-logprobs"),
+        *("trust-remote-code", "generation-config", "override-generation-config", "model-impl"),
+        *("disable-sliding-window", "enable-prompt-embeds", "hf-overrides", "hf-config-path"),
+        *("kv-cache-dtype", "mamba-cache-dtype", "mamba-ssm-cache-dtype"),
+        *("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"),
+        *("enable-expert-parallel", "all2all-backend", "enable-eplb", "eplb-config"),
+        *("enable-lora", "max-lora-rank", "max-loras", "fully-sharded-loras", "lora-dtype"),
+        *("speculative-config", "compilation-config", "optimization-level", "additional-config"),
+    )
+)
+VLLM_KEY_LATER = tuple(
+    f"engine --{flag}"
+    for flag in (
+        *("max-num-batched-tokens", "max-num-seqs", "block-size", "language-model-only"),
+        *("prefill-context-parallel-size", "decode-context-parallel-size"),
+        *("attention-config", "attention-backend", "kernel-config", "moe-backend"),
+        *("cpu-offload-gb", "offload-group-size", "offload-backend"),
+        *("spec-method", "spec-model"),
+    )
 )
 
 
@@ -75,14 +90,15 @@ def _kernels(loading: Loading) -> Iterator[Kernels]:
     if isinstance(engine, SGLangEngine):
         yield from _deep_gemm(loading, engine)
         yield from _others(engine)
-    elif isinstance(engine, VLLMEngine) and _is_compiled(engine):
+    elif isinstance(engine, VLLMEngine) and engine.is_compiled:
         is_off = engine.env.get("VLLM_DISABLE_COMPILE_CACHE", "0") not in ("", "0")
         folder = "" if is_off else engine.cache_root
+        later = VLLM_KEY_LATER if engine.since("0.12.0") else ()
         yield Kernels(
             name="torch.compile",
             state=_state(engine, folder),
             seconds=None,
-            depends_on=("gpu", *_kept(engine, folder), "model", *VLLM_KEY),
+            depends_on=("gpu", *_kept(engine, folder), "model", *VLLM_KEY, *later),
             source=GRAPHS,
         )
 
@@ -130,14 +146,6 @@ def _cut(engine: SGLangEngine, fields: tuple[str, ...]) -> tuple[str, ...]:
     """The fields, with the one that counts only with attention in parallel."""
     is_cut = "engine --tp-size" in fields and engine.has("--enable-dp-attention")
     return (*fields, *COPIES) if is_cut else fields
-
-
-def _is_compiled(engine: VLLMEngine) -> bool:
-    """Whether vLLM compiles the model's graphs; it does unless it is told not to."""
-    given = engine.settings("--compilation-config")
-    is_off = engine.text("--optimization-level") == "0"
-    is_off |= given.get("mode", given.get("level")) in (0, "NONE")
-    return not (is_off or engine.has("--enforce-eager"))
 
 
 def _state(engine: Engine, folder: str) -> KernelState:

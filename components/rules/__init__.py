@@ -45,6 +45,7 @@ def __getattr__(name: str) -> tuple[Rule, ...]:
     """``RULES``, all of them: those of vLLM are loaded for services on it only."""
     if name != "RULES":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from components.rules import vllm
+    from components.rules import vllm, vllm_refusals
 
-    return tuple(sorted((*SGLANG, *vllm.RULES), key=lambda rule: rule.code))
+    found = (*SGLANG, *vllm.RULES, *vllm_refusals.RULES)
+    return tuple(sorted(found, key=lambda rule: rule.code))

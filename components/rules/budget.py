@@ -47,6 +47,7 @@ COUNTS = {
         "--tensor-parallel-size",
         "--pipeline-parallel-size",
         "--data-parallel-size",
+        "--prefill-context-parallel-size",
         "--max-num-seqs",
     ),
 }
@@ -134,14 +135,15 @@ def bytes_per_gpu(facts: ModelFacts, engine: Engine) -> int | None:
     """
     Bytes of a model's weights for each GPU of an engine; None: not known.
 
-    vLLM divides experts among all its copies, with or without expert parallelism
-    (FusedMoEParallelConfig), and each has the rest; then it is so many bytes at least.
+    vLLM divides experts among all its copies and those that share a prompt, with or without expert
+    parallelism (FusedMoEParallelConfig), and each has the rest; then it is so many bytes at least.
     """
     size, parts = facts.weight_bytes, engine.tp * engine.pp
-    if engine.dp > 1 and engine.package == "vllm":
+    copies = engine.dp * engine.pcp
+    if copies > 1 and engine.package == "vllm":
         if facts.expert_size is None and facts.mlp_size is None:
             return None
-        parts *= engine.dp if facts.expert_size else 1
+        parts *= copies if facts.expert_size else 1
     return None if size is None else -(-size // parts)
 
 
@@ -198,14 +200,14 @@ def number_size(engine: Engine) -> int | None:
     """Size of a number in the KV cache, in 1/32 bytes; None: not known."""
     given = engine.text("--kv-cache-dtype") or "auto"
     if given == "auto":
-        return SIZES.get(engine.model.kv_dtype or "", SIXTEEN_BITS)
+        return SIZES.get(engine.kv_dtype or "", SIXTEEN_BITS)
     return SIZES.get(given)
 
 
 def token_bytes(engine: Engine, layers: int | None) -> int | None:
     """Bytes that so many layers of the model keep of a token on one GPU; None: not known."""
     facts, size = engine.model, number_size(engine)
-    is_cut = (engine.count("--decode-context-parallel-size") or 1) > 1
+    is_cut = (engine.count("--decode-context-parallel-size") or 1) * engine.pcp > 1
     if layers is None or size is None or is_cut:
         return None
     numbers = facts.latent_size  # each GPU has all of it

@@ -19,6 +19,8 @@ HUB_DEFAULT = "/root/.cache/huggingface"
 REMOVED = r"\brm\s+(?:-\S+\s+)*-[^\s;&|rR]*[rR]\S*((?:\s+[^\s;&|]+)+)"
 HOMES = ("~", "$HOME", "${HOME}")
 COMPILER = "sglang.compile_deep_gemm"
+FAST_WARM_UP = "SGLANG_JIT_DEEPGEMM_FAST_WARMUP"
+PRECOMPILE = "SGLANG_JIT_DEEPGEMM_PRECOMPILE"
 
 # With which DeepGEMM multiplies matrices in FP8.
 GEMM_BACKENDS = (None, "auto", "deep_gemm", "flashinfer_deepgemm")
@@ -73,7 +75,8 @@ def meant_for(engine: SGLangEngine, mount: Mount) -> str | None:
         return cache
     if sounds_like(mount, "deepgemm"):
         return "DeepGEMM"
-    if not compiles(engine) or mount is holding(engine, engine.hub[0]):
+    is_built = any(COMPILER in build.command for build in engine.image.builds)
+    if not is_built or mount is holding(engine, engine.hub[0]):
         return None
     named = (*engine.env.values(), *engine.argv())
     is_named = any(is_inside(value, mount.path) for value in named)
@@ -82,7 +85,10 @@ def meant_for(engine: SGLangEngine, mount: Mount) -> str | None:
 
 def compiles(engine: Engine) -> bool:
     """Whether DeepGEMM's kernels are compiled while the image is built."""
-    return any(COMPILER in build.command for build in engine.image.builds)
+    if any(COMPILER in build.command for build in engine.image.builds):
+        return True
+    words = (word for step in engine.image.steps for word in step.args)
+    return any(isinstance(word, str) and COMPILER in word for word in words)
 
 
 def uses_deep_gemm(engine: SGLangEngine) -> bool:
@@ -91,6 +97,12 @@ def uses_deep_gemm(engine: SGLangEngine) -> bool:
     is_able = engine.sm in (90, 100, 103) and engine.is_jit_deepgemm
     is_in_blocks = engine.quantization == "fp8" and engine.model.block_size
     return bool(is_in_blocks) and is_meant and is_able
+
+
+def compiles_all(engine: SGLangEngine) -> bool:
+    """Whether a server compiles all of a shape's kernels before it is ready, in many minutes."""
+    is_fast = engine.since("0.5.8") and engine.is_set(FAST_WARM_UP)
+    return engine.is_set(PRECOMPILE, "1") and not is_fast
 
 
 def without_deep_gemm(engine: SGLangEngine) -> str:
@@ -279,13 +291,20 @@ def compilation_without_use(engine: SGLangEngine) -> Iterator[Fault]:
             )
 
 
-@rule("INF045", severity="info", source="log of sglang/compile_deep_gemm.py", view=SGLangEngine.of)
+@rule(
+    "INF045",
+    severity="warning",
+    strict="error",
+    source="log of sglang/compile_deep_gemm.py",
+    view=SGLangEngine.of,
+)
 def kernels_not_kept(engine: SGLangEngine) -> Iterator[Fault]:
     """
     A model in FP8 on Hopper or Blackwell whose kernels are compiled in every container.
 
     DeepGEMM compiles when it meets a shape first: 10 to 20 minutes for all of them, in each new
-    container, unless a Volume keeps them.
+    container, unless a Volume keeps them. Less is lost where SGLang is told to compile few of them
+    before it is ready, or none.
     """
     is_meant = any(sounds_like(mount, "deepgemm") for mount in engine.service.mounts)
     if is_meant or not uses_deep_gemm(engine) or compiles(engine):
@@ -296,6 +315,7 @@ def kernels_not_kept(engine: SGLangEngine) -> Iterator[Fault]:
             what=f"DeepGEMM's kernels are kept in {deep_gemm_folder(engine)}, which is in no "
             "Volume",
             fix='write kernels=KernelCache.deep_gemm("deepgemm-cache")',
+            severity=None if compiles_all(engine) else "info",
         )
 
 

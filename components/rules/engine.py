@@ -263,6 +263,11 @@ class Engine:
         return 1
 
     @property
+    def pcp(self) -> int:
+        """GPUs that share a prompt's tokens, where they are not among those of `tp`."""
+        return 1
+
+    @property
     def attention_copies(self) -> int:
         """Groups of the service's GPUs among which data-parallel attention divides requests."""
         return 1
@@ -279,8 +284,18 @@ class Engine:
 
     @property
     def no_prefix_cache(self) -> str | None:
-        """The flag that switches the prefix cache off, or None where it is on."""
+        """The flag or the release that switches the prefix cache off, or None where it is on."""
         return None
+
+    @property
+    def kv_layers(self) -> int | None:
+        """Layers with a KV cache; None: not known."""
+        return self.model.kv_layers
+
+    @property
+    def kv_dtype(self) -> str | None:
+        """The type of the KV cache that the engine takes from the model, or None."""
+        return self.model.kv_dtype
 
     @property
     def requests(self) -> tuple[int | None, str]:

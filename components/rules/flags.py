@@ -8,7 +8,7 @@ from itertools import pairwise
 from components.image import SERVING, SGLANG_IMAGE, repository
 from components.rules.engine import Engine, base_tag
 from components.rules.sglang_engine import SGLangEngine
-from infra.facts.flags import CATALOGUES, Release, release, versions
+from infra.facts.flags import CATALOGUES, VERSION, Release, ordered, release, versions
 from infra.masking import masked, masked_value
 from infra.rules import Fault, Rule, Subject, rule
 
@@ -180,9 +180,18 @@ def release_not_known(engine: Engine) -> Iterator[Fault]:
             field="image",
             what=engine.release.notice,
             fix="use an image whose tag names a known release, such as "
-            f"{engine.image_name}:v{versions(engine.package)[-1]}",
+            f"{engine.image_name}:v{_next_known(engine)}",
             severity="info" if engine.asked else None,
         )
+
+
+def _next_known(engine: Engine) -> str:
+    """The first known release from the one on that is asked for; else the newest."""
+    known = versions(engine.package)
+    if engine.asked is None or not VERSION.match(engine.asked):
+        return known[-1]
+    asked = ordered(engine.asked)
+    return next((each for each in known if ordered(each) >= asked), known[-1])
 
 
 @rule("INF017", severity="error", source="server_args.py of SGLang 0.5.11", view=SGLangEngine.of)

@@ -1,4 +1,4 @@
-"""Whether the GPUs that are asked for exist, and can run what the service asks of them."""
+"""Whether the GPUs that are asked for exist, and can run the weights as the service asks."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from components.rules.engine import Engine, base_tag, gpu_request
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.gpus import gpu, gpu_names
+from infra.figures import counted
 from infra.rules import Fault, Rule, Subject, rule
 
 MODAL = "https://modal.com/docs/guide/gpu"
@@ -29,6 +30,13 @@ LEAST = {
     "modelopt_fp4": 100,
     "nvfp4_online": 100,
 }
+
+# Quantisations that are read from files only: none happens while weights are loaded.
+FROM_FILES = (
+    *("awq", "awq_marlin", "auto_awq"),
+    *("gptq", "gptq_marlin", "gptq_bitblas", "auto_gptq", "moe_wna16"),
+)
+OVERRIDES = ("--json-model-override-args", "--hf-overrides")
 
 BLACKWELL = (100, 103)
 # Kernels by flag and name, with the compute capabilities that they are for.
@@ -79,17 +87,19 @@ def gpus_not_used(engine: Engine) -> Iterator[Fault]:
 
     With fewer it can't start; with more the rest is paid for and idle.
     """
-    used = engine.tp * engine.pp * engine.dp
+    beside = engine.pp * engine.dp * engine.pcp
+    used = engine.tp * beside
     keyword = engine.tp_flag.removeprefix("--").replace("-", "_")
-    share, rest = divmod(engine.gpu_count, engine.pp * engine.dp)
+    share, rest = divmod(engine.gpu_count, beside)
     if used != engine.gpu_count:
         yield Fault(
             field="gpu",
-            what=f"{engine.gpu_count} GPUs, and {engine.title} runs on {used} "
-            f"(tp {engine.tp} x pp {engine.pp} x dp {engine.dp})",
+            what=f"{counted(engine.gpu_count, 'GPU')}, and {engine.title} runs on {used} "
+            f"(tp {engine.tp} x pp {engine.pp} x dp {engine.dp}"
+            + (f" x pcp {engine.pcp})" if engine.pcp > 1 else ")"),
             fix=f"write {keyword}={share}, or change gpu="
             if share and not rest
-            else f"ask for {used} GPUs with gpu=, or for fewer copies or stages",
+            else f"ask for {counted(used, 'GPU')} with gpu=, or for fewer copies or stages",
         )
 
 
@@ -132,6 +142,31 @@ def quantization_not_supported(engine: SGLangEngine) -> Iterator[Fault]:
                 fix="use an L40S, H100 or newer, or weights in 16 bits",
                 severity="warning",
             )
+
+
+@rule(
+    "INF059",
+    severity="error",
+    source="get_quant_config of SGLang 0.5.6.post2 to 0.5.23, of vLLM 0.11.2 and 0.33.0",
+    view=Engine.of,
+)
+def weights_not_quantised(engine: Engine) -> Iterator[Fault]:
+    """
+    A format for weights that are in none.
+
+    AWQ and GPTQ are read from files that were made so. Of a model without a quantization_config
+    the engine looks for another file that describes them, and ends with "Cannot find the config
+    file".
+    """
+    method = engine.text("--quantization")
+    if method not in FROM_FILES or engine.model.quantization or not engine.model.is_read:
+        return
+    if not any(engine.text(flag) for flag in OVERRIDES):
+        yield Fault(
+            what=f"--quantization: {method} is for weights that were quantised so, and the "
+            f"config.json of {engine.path} has no quantization_config",
+            fix="take it out, or serve a repository with such weights",
+        )
 
 
 @rule(
@@ -259,6 +294,7 @@ RULES: tuple[Rule, ...] = (
     gpu_not_known,
     gpus_not_used,
     quantization_not_supported,
+    weights_not_quantised,
     kernels_not_supported,
     gpu_may_differ,
     memory_may_differ,

@@ -4,7 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import Self
 
-from components.rules.caches import COMPILER, deep_gemm_folder, holding, uses_deep_gemm
+from components.rules.caches import (
+    COMPILER,
+    PRECOMPILE,
+    compiles,
+    compiles_all,
+    deep_gemm_folder,
+    holding,
+    uses_deep_gemm,
+)
 from components.rules.engine import Engine
 from components.rules.sglang_engine import SGLangEngine
 from infra.facts.models import model_of
@@ -28,9 +36,7 @@ DOWNLOAD = ("hf", "download")
 # whose log says "typically 10-20 mins" of it.
 DEEP_GEMM = (600.0, 1200.0)
 FAST = (0.0, 180.0)  # since 0.5.8: "<3 min" in sgl-project/sglang#18823
-FAST_WARM_UP = "SGLANG_JIT_DEEPGEMM_FAST_WARMUP"
-PRECOMPILE = "SGLANG_JIT_DEEPGEMM_PRECOMPILE"
-TRUE = ("1", "true", "yes")
+NONE = (0.0, 0.0)
 
 
 class Loading:
@@ -115,7 +121,7 @@ class Loading:
     @property
     def is_compiled_at_build(self) -> bool:
         """Whether DeepGEMM's kernels are, which then lie in their Volume or in the image."""
-        return any(COMPILER in each.command for each in self.engine.image.builds)
+        return compiles(self.engine)
 
     @lazy
     def deep_gemm(self) -> Seconds | None:
@@ -123,47 +129,45 @@ class Loading:
         engine = self.engine
         if not isinstance(engine, SGLangEngine) or not uses_deep_gemm(engine):
             return None
-        if engine.env.get(PRECOMPILE, "1").lower() not in TRUE:
+        if not engine.is_set(PRECOMPILE, "1"):
             return None  # each when a request needs it
-        is_fast = engine.since("0.5.8") and engine.env.get(FAST_WARM_UP, "").lower() in TRUE
-        return FAST if is_fast else DEEP_GEMM
+        return DEEP_GEMM if compiles_all(engine) else FAST
 
     @lazy
-    def _to_compile(self) -> tuple[int, int]:
-        """Seconds for DeepGEMM's kernels at the most: in each container, and once in a Volume."""
+    def to_compile(self) -> Seconds:
+        """What each container compiles of DeepGEMM's kernels."""
+        return NONE if self._is_compiled_once else self.deep_gemm or NONE
+
+    @lazy
+    def to_compile_first(self) -> Seconds:
+        """What the first one compiles, which puts it into a Volume."""
+        is_kept = self._is_compiled_once and not self.is_compiled_at_build
+        return self.deep_gemm or NONE if is_kept else NONE
+
+    @lazy
+    def _is_compiled_once(self) -> bool:
+        """Whether DeepGEMM's kernels are kept, by the image or by a Volume."""
         engine = self.engine
-        if self.is_compiled_at_build or not isinstance(engine, SGLangEngine) or not self.deep_gemm:
-            return 0, 0
-        slow = int(self.deep_gemm[1])
-        return (0, slow) if holding(engine, deep_gemm_folder(engine)) else (slow, 0)
-
-    @property
-    def to_compile(self) -> int:
-        """Seconds that each container compiles DeepGEMM's kernels at the most."""
-        return self._to_compile[0]
-
-    @property
-    def to_compile_first(self) -> int:
-        """Seconds that the first one does, which puts them into their Volume."""
-        return self._to_compile[1]
+        if self.is_compiled_at_build or not isinstance(engine, SGLangEngine):
+            return True
+        return holding(engine, deep_gemm_folder(engine)) is not None
 
     @lazy
-    def to_load(self) -> int | None:
-        """Seconds that a start takes at the most, without kernels; None: not known."""
-        return None if self.seconds is None else int(self.seconds[1]) + BESIDE_WEIGHTS
+    def to_start(self) -> Seconds | None:
+        """What a start takes, as far as that is known; None: not known."""
+        if self.seconds is None:
+            return None
+        (fast, slow), (quick, long) = self.seconds, self.to_compile
+        return fast + BESIDE_WEIGHTS + quick, slow + BESIDE_WEIGHTS + long
 
     @lazy
-    def to_start(self) -> int | None:
-        """Seconds that a start takes at the most, as far as they are known; None: not known."""
-        return None if self.to_load is None else self.to_load + self.to_compile
-
-    @lazy
-    def to_start_first(self) -> int | None:
-        """Seconds that the very first start takes at the most, which fills the Volumes."""
+    def to_start_first(self) -> Seconds | None:
+        """What the very first start takes, which fills the Volumes; None: not known."""
         if self.to_start is None:
             return None
-        download = sum(int(transfer(size, HUB)[1]) for size in self.downloads.values())
-        return self.to_start + download + self.to_compile_first
+        once = [transfer(size, HUB) for size in self.downloads.values()]
+        fast, slow = zip(self.to_start, self.to_compile_first, *once, strict=True)
+        return sum(fast), sum(slow)
 
 
 def transfer(size: int, rate: tuple[float, float]) -> Seconds:

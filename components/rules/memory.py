@@ -26,9 +26,14 @@ from infra.rules import Fault, Rule, rule
 BUDGET = "server_args.py, arg_groups/memory_hook.py of SGLang 0.5.6.post2 to 0.5.23"
 # What lets a context be longer than the model's: a variable, and flags that change the model's.
 LONGER = {
-    "sglang": ("SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN", ("--json-model-override-args",)),
+    "sglang": (
+        "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN",
+        ("1", "true", "yes", "y"),
+        ("--json-model-override-args",),
+    ),
     "vllm": (
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
+        ("1", "true"),
         ("--hf-overrides", "--hf-config-path", "--rope-scaling", "--rope-theta"),
     ),
 }
@@ -192,8 +197,8 @@ def context_too_long(engine: Engine) -> Iterator[Fault]:
     asked, known = engine.count(engine.context_flag), engine.longest
     if asked is None or known is None or asked <= known or engine.package not in LONGER:
         return
-    variable, scaling = LONGER[engine.package]
-    is_allowed = engine.env.get(variable, "").strip().lower() in ("1", "true", "yes", "y")
+    variable, true, scaling = LONGER[engine.package]
+    is_allowed = engine.env.get(variable, "").strip().lower() in true
     if is_allowed or any(engine.text(flag) for flag in scaling):
         return
     yield Fault(
@@ -216,12 +221,12 @@ def longest_does_not_fit(engine: Engine) -> Iterator[Fault]:
     vLLM does not start ("larger than the available KV cache memory"); SGLang starts, and refuses
     the requests that are longer than the cache, each with an error.
     """
-    context, facts = engine.context, engine.model
+    context, facts, kept = engine.context, engine.model, engine.kv_layers
     if context is None:
         return
     context, each = min(context, engine.longest or context), None
-    if facts.kv_layers is not None and not is_shrunk(engine):
-        layers = -(-(facts.kv_layers - (facts.sliding_layers or 0)) // engine.pp)
+    if kept is not None and not is_shrunk(engine):
+        layers = -(-max(kept - (facts.sliding_layers or 0), 0) // engine.pp)
         each = token_bytes(engine, layers)
     for gpu in engine.gpus:
         tokens, flag = _largest(engine, gpu, each)

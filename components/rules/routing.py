@@ -109,19 +109,19 @@ def affinity_without_cache(engine: Engine) -> Iterator[Fault]:
     Affinity keeps a conversation where its prefix is in the KV cache; without that cache it only
     spreads the load less evenly.
     """
-    if engine.service.routing.session_affinity and engine.no_prefix_cache:
+    if engine.service.routing.session_affinity and (off := engine.no_prefix_cache):
+        instead = f"take {off} out" if off.startswith("-") else "write enable_prefix_caching=True"
         yield Fault(
             field="routing.session_affinity",
-            what=f"sessions stay on a container, and {engine.no_prefix_cache} keeps nothing for "
-            "them",
-            fix=f"write session_affinity=False, or take {engine.no_prefix_cache} out",
+            what=f"sessions stay on a container, and {off} keeps nothing for them",
+            fix=f"write session_affinity=False, or {instead}",
         )
 
 
 @rule(
     "INF083",
     severity="warning",
-    source="server_args.py of SGLang 0.5.6 to 0.5.23: 48 with speculation",
+    source="server_args.py of SGLang 0.5.6 to 0.5.23; get_batch_defaults of vLLM 0.11.2 and 0.33.0",
     view=Engine.of,
 )
 def hidden_queue(engine: Engine) -> Iterator[Fault]:

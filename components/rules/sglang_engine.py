@@ -86,6 +86,13 @@ class SGLangEngine(Engine):
         return "--disable-radix-cache" if self.has("--disable-radix-cache") else None
 
     @property
+    def kv_dtype(self) -> str | None:
+        """The type of the KV cache that it takes from the model: FP8, where the release does."""
+        known, method = self.model.kv_dtype, self.model.quantization
+        is_heard = method != "compressed-tensors" or self.since("0.5.19")
+        return known if is_heard and known != "nvfp4" else None
+
+    @property
     def requests(self) -> tuple[int | None, str]:
         """How many requests run at once; SGLang sets a number with speculative decoding."""
         if given := self.count(self.requests_flag):

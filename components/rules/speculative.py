@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from components.rules.engine import Engine, gpu_request
 from components.rules.sglang_engine import EAGLE, SGLangEngine, drafting
 from infra.facts.gpus import gpu
+from infra.facts.models import ModelFacts
+from infra.figures import counted
 from infra.rules import Fault, Rule, rule
 
 READ = "server_args.py of SGLang 0.5.6.post2, 0.5.11 and 0.5.23"
@@ -24,6 +26,13 @@ ALGORITHMS = {
     "UNO": "0.5.20",
 }
 TREES = (*EAGLE, "STANDALONE")
+# Models that never have layers of their own that guess: no engine looks for such in them.
+WITHOUT_OWN = (
+    *("LlamaForCausalLM", "Llama4ForConditionalGeneration", "GptOssForCausalLM"),
+    *("MistralForCausalLM", "MixtralForCausalLM", "Phi3ForCausalLM"),
+    *("Qwen2ForCausalLM", "Qwen2MoeForCausalLM", "Qwen3ForCausalLM"),
+    *("Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"),
+)
 
 
 @rule("INF020", severity="warning", source=READ, view=drafting)
@@ -137,24 +146,40 @@ def _runs_in_stages(engine: SGLangEngine) -> bool:
     return engine.algorithm in ("EAGLE", "DSPARK") and is_prefill
 
 
+def has_own_draft(facts: ModelFacts) -> bool:
+    """Whether a model may have layers of its own that guess (multi-token prediction)."""
+    return bool(facts.draft_layers) or facts.architecture not in WITHOUT_OWN
+
+
 @rule(
     "INF024",
     severity="error",
-    source="inferred from SGLang's loading of drafts",
-    view=drafting,
+    source="tp_worker.py of SGLang; config/speculative.py of vLLM 0.11.2 and 0.33.0",
+    view=Engine.of,
 )
-def draft_missing(engine: SGLangEngine) -> Iterator[Fault]:
+def draft_missing(engine: Engine) -> Iterator[Fault]:
     """
     An algorithm that needs a draft model, without one.
 
     SGLang then takes the served model for its own draft, and fails while it loads it, or checks
-    for the draft at once (DFLASH).
+    for the draft at once (DFLASH). With EAGLE it loads a model that has no layers for multi-token
+    prediction a second time, whole; vLLM refuses to use mtp with it.
     """
-    if engine.algorithm in ("EAGLE3", "STANDALONE", "DFLASH") and not engine.text(DRAFT):
+    algorithm = engine.algorithm
+    if algorithm is None or engine.draft[0]:
+        return
+    is_sglang, can = isinstance(engine, SGLangEngine), has_own_draft(engine.model)
+    fix = f"write draft_model_path=, or use SpeculativeDecoding.{'mtp' if can else 'ngram'}()"
+    if is_sglang and algorithm in ("EAGLE3", "STANDALONE", "DFLASH"):
+        yield Fault(field="speculative", what=f"{algorithm}: has no {DRAFT}", fix=fix)
+    elif not can and algorithm == ("EAGLE" if is_sglang else "mtp"):
+        so = "loads all of it a second time as its own draft" if is_sglang else "refuses that"
         yield Fault(
             field="speculative",
-            what=f"{engine.algorithm}: has no {DRAFT}",
-            fix="write draft_model_path=, or use SpeculativeDecoding.mtp()",
+            what=f"{algorithm}: has no draft model, and {engine.path} no layers that guess (MTP): "
+            f"{engine.title} {so}",
+            fix=fix,
+            severity="warning" if is_sglang else None,
         )
 
 
@@ -177,8 +202,8 @@ def tree_too_small(engine: SGLangEngine) -> Iterator[Fault]:
         if tokens - 1 > candidates:
             yield Fault(
                 field="speculative",
-                what=f"{TOKENS}: {tokens} needs {tokens - 1} candidates, and {steps} steps with "
-                f"{topk} branches give {candidates}",
+                what=f"{TOKENS}: {tokens} needs {counted(tokens - 1, 'candidate')}, and "
+                f"{counted(steps, 'step')} with {topk} branches give {candidates}",
                 fix=f"write num_draft_tokens={candidates + 1}, or raise num_steps",
             )
 

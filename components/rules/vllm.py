@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from components.image import SERVING
-from components.rules.caches import holding
+from components.rules.caches import holding, is_inside
 from components.rules.engine import base_tag
 from components.rules.vllm_engine import VLLMEngine, counted
+from infra.facts import caches
 from infra.facts.vllm import LARGEST, SIZES, SPECULATIVE
 from infra.rules import Fault, Rule, rule
 
 READ = "vLLM 0.11.2 to 0.33.0"
 DRAFTS = ("eagle", "eagle3", "draft_model", "dflash", "medusa", "mlp_speculator")
-COUNTED_ITSELF = ("suffix", "extract_hidden_states")
+COUNTED_ITSELF = ("suffix",)
 HIGH, LOW = 0.95, 0.5
 # Flags whose servers do not answer plain HTTP on the service's port.
 UNREACHABLE = {
@@ -20,10 +21,10 @@ UNREACHABLE = {
     "--uds": "listens on a socket of the file system",
     "--ssl-certfile": "answers HTTPS only",
 }
-# Flags that need another one, and the value of it that is not enough.
-NEEDED = (
-    ("--enable-auto-tool-choice", "--tool-call-parser"),
-    ("--enable-log-outputs", "--enable-log-requests"),
+# By flag of a parser: a plugin that brings more of them, and the switch without which it is idle.
+PARSERS = (
+    ("--tool-call-parser", "--tool-parser-plugin", "--enable-auto-tool-choice"),
+    ("--reasoning-parser", "--reasoning-parser-plugin", ""),
 )
 
 
@@ -32,8 +33,8 @@ def share_of_memory(engine: VLLMEngine) -> Iterator[Fault]:
     """
     A share of the GPUs' memory that is none, or leaves too much or too little.
 
-    vLLM takes it for weights, activations and KV cache, and refuses what is not above 0 and at
-    most 1. CUDA graphs and the communication between GPUs come on top; a container has its GPUs to
+    vLLM takes it for weights, activations and KV cache, from 0.21 on for CUDA graphs as well, and
+    refuses what is not above 0 and at most 1. CUDA itself comes on top; a container has its GPUs to
     itself, so a small share leaves memory for which nobody has a use.
     """
     share, flag = engine.share, "--gpu-memory-utilization"
@@ -43,8 +44,9 @@ def share_of_memory(engine: VLLMEngine) -> Iterator[Fault]:
             fix="write 0.9, or take it out",
         )
     elif share > HIGH:
+        rest = "CUDA itself" if engine.counts_graphs else "CUDA graphs and all else"
         yield Fault(
-            what=f"{flag}: {share:g} leaves {1 - share:.0%} for CUDA graphs and all else",
+            what=f"{flag}: {share:g} leaves {1 - share:.0%} for {rest}",
             fix=f"write {HIGH} or less, or accept it with the load test that shows it holds",
             severity="warning",
         )
@@ -61,16 +63,19 @@ def compiled_elsewhere(engine: VLLMEngine) -> Iterator[Fault]:
     """
     A Volume for what vLLM compiles, where it does not look or keeps nothing.
 
-    The Volume stays empty, and every container compiles the model's graphs again.
+    The Volume stays empty, and every container compiles the model's graphs again. What other
+    libraries compile may be in the same Volume, and is kept.
     """
     is_off = engine.env.get("VLLM_DISABLE_COMPILE_CACHE", "0") not in ("", "0")
-    mount = holding(engine, engine.cache_root)
-    if mount and is_off:
+    mount, own = holding(engine, engine.cache_root), caches.variable("vllm", "torch.compile")
+    others = (value for name, value in engine.env.items() if name != own)
+    if mount and is_off and not any(is_inside(value, mount.path) for value in others):
         yield Fault(
             field="kernels",
             what=f"the Volume {mount.volume.name} is for what VLLM_DISABLE_COMPILE_CACHE does not "
             "let vLLM keep",
             fix="take one of them out",
+            severity="info",
         )
     for each in () if mount else engine.service.mounts:
         if "vllm" in (each.path + each.volume.name).lower() and not _is_used(engine, each.path):
@@ -95,9 +100,8 @@ def compiled_again(engine: VLLMEngine) -> Iterator[Fault]:
     vLLM compiles the model when it starts, and loads what it compiled the next time, if that was
     kept.
     """
-    is_on = not engine.has("--enforce-eager")
     is_said = any("vllm" in (each.path + each.volume.name) for each in engine.service.mounts)
-    if is_on and not is_said and not holding(engine, engine.cache_root):
+    if not is_said and engine.is_compiled and not holding(engine, engine.cache_root):
         yield Fault(
             field="kernels",
             what=f"what vLLM compiles is kept in {engine.cache_root}, which is in no Volume",
@@ -131,10 +135,13 @@ def drafts_refused(engine: VLLMEngine) -> Iterator[Fault]:
             fix="write draft_model_path=, or use SpeculativeDecoding.mtp()",
         )
     elif method == "draft_model" and not engine.since("0.15.0"):
+        is_guess = not given.get("method")
         yield Fault(
             field="speculative",
             what=f"{engine.version} has no draft models but EAGLE's and their kin",
             fix="use an image of 0.15.0 or newer, or another method",
+            severity="warning" if is_guess else None,
+            why="The draft's own files may name another method, such as Medusa." * is_guess,
         )
     elif (tokens := given.get("num_speculative_tokens")) and not counted(tokens):
         yield Fault(
@@ -157,41 +164,31 @@ def drafts_refused(engine: VLLMEngine) -> Iterator[Fault]:
 )
 def parser_not_known(engine: VLLMEngine) -> Iterator[Fault]:
     """
-    A parser of tool calls or of reasoning that this release does not have.
+    A parser of tool calls or of reasoning that this release does not have, or does not use.
 
     Plugins may bring parsers, so the command line takes any word; the server ends with a KeyError
     after that.
     """
-    for flag, plugin in (
-        ("--tool-call-parser", "--tool-parser-plugin"),
-        ("--reasoning-parser", "--reasoning-parser-plugin"),
-    ):
-        word, known = engine.text(flag) or "none", engine.release.known(flag)
-        is_known = word.lower() == "none" or word in known
-        if not is_known and not engine.text(plugin):
-            yield Fault(what=f"{flag}: {engine.version} has no {word}", fix=_nearest(word, known))
-
-
-@rule(
-    "INF115",
-    severity="error",
-    source=f"validate_parsed_serve_args and FlexibleArgumentParser of {READ}",
-    view=VLLMEngine.of,
-)
-def refused_together(engine: VLLMEngine) -> Iterator[Fault]:
-    """
-    Flags that vLLM's parser takes and its checks refuse.
-
-    The server ends with an error before it loads the weights.
-    """
-    for flag, other in NEEDED:
-        if engine.has(flag) and not engine.parsed.values.get(other):
-            yield Fault(what=f"{flag}: needs {other}", fix=f"add {other}, or take {flag} out")
-    if engine.text("--model"):
-        yield Fault(
-            what="--model: is the model once more, which `vllm serve` is given as its first word",
-            fix="take it out",
-        )
+    for flag, plugin, switch in PARSERS:
+        word = engine.text(flag)
+        if not word:
+            continue
+        is_idle, is_none = switch and not engine.has(switch), word.lower() == "none"
+        if is_none and (is_idle or (not switch and engine.since("0.16.0"))):
+            continue
+        known = engine.release.known(flag)
+        if is_idle:
+            yield Fault(
+                what=f"{flag}: has no effect without {switch}",
+                fix=f"add {switch}, or take {flag} out",
+                severity="warning",
+                why="The model's calls of tools reach the client as text.",
+            )
+        elif word not in known and not engine.text(plugin):
+            yield Fault(
+                what=f"{flag}: {engine.version} has no parser {word}",
+                fix=f"take {switch or flag} out" if is_none else _nearest(word, known),
+            )
 
 
 @rule("INF116", severity="warning", source=f"pydantic's dataclasses of {READ}", view=VLLMEngine.of)
@@ -199,8 +196,7 @@ def field_not_known(engine: VLLMEngine) -> Iterator[Fault]:
     """
     A key in a flag's JSON that this release does not have, or sizes of CUDA graphs that are none.
 
-    Up to 0.15 vLLM leaves it unread, so the setting has no effect; of speculative decoding, and
-    later of all, it refuses the whole.
+    Up to 0.15 vLLM leaves it unread, so the setting has no effect; later it refuses the whole.
     """
     for flag in engine.parsed.values:
         fields = engine.release.fields(flag)
@@ -210,7 +206,7 @@ def field_not_known(engine: VLLMEngine) -> Iterator[Fault]:
                     field="speculative" if flag == SPECULATIVE else "",
                     what=f"{flag}: {engine.version} has no {key} in it",
                     fix=_nearest(key, fields),
-                    severity="error" if flag == SPECULATIVE else None,
+                    severity="error" if engine.since("0.16.0") else None,
                 )
     sizes, largest = (engine.graph_sizes[name] for name in (SIZES, LARGEST))
     if sizes is not None and not (isinstance(sizes, list) and None not in map(counted, sizes)):
@@ -298,7 +294,6 @@ RULES: tuple[Rule, ...] = (
     compiled_again,
     drafts_refused,
     parser_not_known,
-    refused_together,
     field_not_known,
     not_reachable,
     flags_in_a_file,

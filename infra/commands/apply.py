@@ -51,7 +51,7 @@ def command(
     from infra.project import open_project
     from infra.session import session
 
-    if what is not None and what.suffix == ".py":
+    if what is not None and (what.suffix == ".py" or what.is_dir()):
         project = open_project(what, hub_cache(os.environ))
         with session(chosen("apply", what, target), environment or project.environment) as there:
             made, live = there.plan(project, adopt=adopt)

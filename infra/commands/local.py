@@ -70,7 +70,11 @@ def _up_detached(port: int) -> None:
 
 @command.command()
 def down() -> None:
-    """Stop what `up` has started; what is deployed comes back with the next one."""
+    """
+    Stop what `up` has started.
+
+    What is deployed comes back with the next one.
+    """
     from infra.local import control, report
     from infra.local.endpoint import serving, wait_gone
 
@@ -87,7 +91,7 @@ def down() -> None:
 @command.command()
 @JSON
 def status(as_json: bool) -> None:
-    """Show the services that are deployed here, and what goes on in them."""
+    """Show what is deployed here, and what goes on in it."""
     import json
 
     from infra.local import control, report
@@ -110,7 +114,11 @@ def status(as_json: bool) -> None:
     "--lines", "-n", default=100, show_default=True, type=click.IntRange(min=0), help="How many."
 )
 def logs(service: str | None, follow: bool, lines: int) -> None:
-    """Print what replicas have printed: of all services, or of a class or an App."""
+    """
+    Print what replicas have printed.
+
+    That is of all services, or of a class or an App.
+    """
     from infra.local.printed import printed
 
     if not (LOCAL_ROOT / "state.db").exists():
@@ -122,7 +130,11 @@ def logs(service: str | None, follow: bool, lines: int) -> None:
 
 @command.command()
 def env() -> None:
-    """Print the variables that point `modal` and callers here: eval "$(infra local env)"."""
+    """
+    Print the variables that point `modal` and callers here.
+
+    A shell takes them with: eval "$(infra local env)"
+    """
     from infra.local import running
 
     environ = running(LOCAL_ROOT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infra.commands.options import PATH, style
-from infra.errors import UsageError
+from infra.errors import InfraError, UsageError
 from infra.validators import REPOSITORY
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def _known(name: str, revision: str | None, stack_file: Path | None) -> "ModelFa
     What a plan knows of a model, a stack's own figures included.
 
     Raises:
-        UsageError: Nothing is known, or the stack loads no such model.
+        InfraError: Nothing is known.
+        UsageError: The stack loads no such model.
     """
     from infra.facts.models import FIGURES, model
     from infra.model_files import facts, hub_cache
@@ -100,7 +101,7 @@ def _known(name: str, revision: str | None, stack_file: Path | None) -> "ModelFa
         use = meant[0]
     found = facts(use, hub_cache(os.environ)).over(model(name))
     if not any(getattr(found, figure) for figure in FIGURES):
-        raise UsageError(
+        raise InfraError(
             f"{name}: nothing is known of it; a model that comes with infra, was pulled or is "
             f"described by a stack (--stack FILE) is allowed; run `infra model pull {name}`"
         )

@@ -45,10 +45,12 @@ class Seconds(click.ParamType[float]):
             return value
         units = {"s": 1, "m": 60, "h": 3600}
         number, unit = (value[:-1], value[-1]) if value[-1:] in units else (value, "s")
-        try:
-            return float(number) * units[unit]
-        except ValueError:
+        seconds = math.nan
+        with suppress(ValueError):
+            seconds = float(number) * units[unit]
+        if not math.isfinite(seconds) or seconds < 0:
             self.fail(f"{value!r} is no time; 90, 30s, 5m and 1h are allowed", param, ctx)
+        return seconds
 
 
 class Dollars(click.ParamType[float]):
@@ -109,8 +111,9 @@ def chosen(command: str, stack_file: Path, target: str | None) -> str:
     if default_target() == "modal":
         return "modal"
     raise UsageError(
-        f"infra {command} {stack_file}: there are no Modal credentials; a target is needed; "
-        "write --target local to use the local control plane, or run `modal setup`"
+        f"infra {command} {stack_file}: there are no Modal credentials, and once there are, "
+        "the same command would change what is on Modal; a target is needed; write --target local "
+        "to use the local control plane, or run `modal setup`"
     )
 
 

@@ -83,11 +83,11 @@ def command(
 
     check_writable({"--out": out, "--json-into": json_into, "--markdown-into": markdown_into})
     if settings:
-        others = (target, environment, adopt, limit, exclude, show_diff, concise, out)
+        others = (adopt, limit, exclude, show_diff, concise, out)
         if any((*others, detailed_exitcode)) or len(stacks) > 1 or len(only) > 1:
             raise UsageError(
-                "--what-if: asks no target and saves no plan, so it goes with --target-service, "
-                "--json and --markdown only, of one stack file; leave the other options out"
+                "--what-if: asks no target and saves no plan; --target-service, --json and "
+                "--markdown are allowed with it, of one stack file; leave the other options out"
             )
         found, name = _what_if(stacks[0], settings, next(iter(only), None))
         _write_what_if(found, name, (as_json, json_into), (as_markdown, markdown_into))
@@ -95,7 +95,6 @@ def command(
     from infra import display, saved
     from infra.cost import limited
     from infra.load import stack_files
-    from infra.narrow import narrow
     from infra.session import Planned, sessions
 
     files = stack_files(stacks)
@@ -103,14 +102,14 @@ def command(
         raise UsageError("--out: there are several stacks; a plan file holds one; name one stack")
     quiet = as_json or as_markdown
     projects, failures = _open(files)
+    _check_identities(projects, environment)
     planned: list[Planned] = []
     wants_text = show_diff or as_markdown or markdown_into
     with sessions(target, quiet=quiet) as connect:
         for project in projects:
             there = connect(environment or project.environment)
-            made, live = there.plan(project, adopt=adopt)
+            made, live = there.plan(project, adopt=adopt, only=only, exclude=exclude)
             before = there.deployed_modules(live) if wants_text else {}
-            made = narrow(made, only=only, exclude=exclude)
             planned.append(Planned(plan=made, live=live, modules=before))
     within, note = limited([(each.plan, each.live) for each in planned], limit)
     planned = [attrs.evolve(each, plan=plan) for each, plan in zip(planned, within, strict=True)]
@@ -187,6 +186,24 @@ def _open(files: Sequence[Path]) -> tuple[list["Project"], dict[str, str]]:
             failures[str(file)] = str(error)
             click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
     return projects, failures
+
+
+def _check_identities(projects: Sequence["Project"], environment: str | None) -> None:
+    """
+    Refuse two stack files that are one stack to Modal: each would destroy the other's Apps.
+
+    Raises:
+        UsageError: Two have one name in one environment.
+    """
+    known: dict[tuple[str, str | None], Path] = {}
+    for each in projects:
+        name, place = each.stack.name, environment or each.environment
+        if (first := known.setdefault((name, place), each.path)) is not each.path:
+            raise UsageError(
+                f"{first}, {each.path}: both are stack {name} in "
+                f"{f'environment {place}' if place else 'the default environment'}, so each would "
+                "destroy the other's Apps; a name of its own is allowed; rename one of them"
+            )
 
 
 def _json(planned: Sequence["Planned"], *, failed: bool) -> str:

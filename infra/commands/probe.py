@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -93,7 +92,7 @@ def command(
 
 def _check_times(timeout: float | None, concurrency: int | None, duration: float | None) -> None:
     for option, seconds in (("--timeout", timeout), ("--duration", duration)):
-        if seconds is not None and not 0 < seconds < math.inf:
+        if seconds == 0:
             raise UsageError(
                 f"{option}: {seconds:g} is no time to wait; more than 0s is allowed; write 30s"
             )

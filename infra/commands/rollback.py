@@ -35,8 +35,8 @@ def command(
     """
     Deploy an earlier version of an App again.
 
-    That is VERSION, or the one before the live one. The stack file stays as it is, so the next plan
-    shows the way forward again.
+    That is VERSION, such as v3, or v3.1 once that was scaled in place; by default what ran before.
+    The stack file stays as it is, so the next plan shows the way forward again.
     """
     from infra.project import open_project
     from infra.session import session

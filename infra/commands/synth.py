@@ -20,8 +20,9 @@ def command(stack_file: Path, out: Path | None, check: bool) -> int:
     from infra.project import open_project
 
     project = open_project(stack_file)
-    place = generated.folder(stack_file, project.stack.name, out)
-    files = generated.compare(project.artifacts, place)
+    stack = project.stack.name
+    place = generated.folder(stack_file, stack, out)
+    files = generated.compare(project.artifacts, place, stack)
     stale = [file for file in files if not file.is_current]
     for file in stale:
         if check:

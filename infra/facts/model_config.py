@@ -59,6 +59,7 @@ KEYS = {
     "quantization_config",
     "num_hidden_layers",
     "n_layer",
+    "num_kv_shared_layers",
     "num_nextn_predict_layers",
     "mtp_num_hidden_layers",
     "num_attention_heads",
@@ -172,13 +173,15 @@ def model_facts(data: Any, where: str, *, weight_bytes: int | None = None) -> Mo
     kinds = _layer_kinds(text)
     layers = len(kinds) if "hybrid_override_pattern" in text.data else None
     layers = layers or text.count("num_hidden_layers", "n_layer") or len(kinds)
-    method, kv_dtype = _quantization(data, problems)
+    is_nested = data.get("quantization_config") is None
+    method, kv_dtype = _quantization(text.data if is_nested else data, problems)
     size, has_experts = text.count("intermediate_size"), any(text.count(name) for name in EXPERTS)
     length, vllm_length = _context_length(text), _vllm_length(text)
     facts = {
         "architecture": next(iter(whole.words("architectures")), None),
         "weight_bytes": weight_bytes,
         "layers": layers,
+        "shared_layers": text.count("num_kv_shared_layers"),
         "draft_layers": text.count("num_nextn_predict_layers", "mtp_num_hidden_layers"),
         "mlp_size": size,
         "expert_size": text.count("moe_intermediate_size") or (size if has_experts else None),
@@ -249,7 +252,9 @@ def _states(text: _Config, kinds: Sequence[str], layers: int) -> dict[str, Any]:
     if not kinds and text.data.get("use_sliding_window") is not False:
         window = text.data.get("sliding_window") or text.data.get("attention_chunk_size")
         sliding = layers if window else 0  # at the most: which they are is in the engine's code
-    found = {"is_hybrid": with_state > 0, "sliding_layers": sliding}
+    found: dict[str, Any] = {"is_hybrid": with_state > 0, "sliding_layers": sliding}
+    if "sliding_attention" in kinds and "chunked_attention" not in kinds:
+        found["window"] = text.count("sliding_window")
     if with_state:
         found["attention_layers"] = sum(kind in ATTENTION for kind in kinds)
         found["state_bytes"] = with_state * _state_bytes(text)
@@ -308,7 +313,8 @@ def _quantization(data: Mapping[str, Any], problems: list[str]) -> tuple[str | N
     """How weights and KV cache are quantised, in SGLang's words."""
     found = _Config(data, problems).part("quantization_config")
     method, algorithm = found.word("quant_method"), (found.word("quant_algo") or "").upper()
-    if not algorithm:
+    is_compressed = method == "compressed-tensors"
+    if not algorithm and not is_compressed:
         return method, None
     for mark, meant in (
         ("MIXED", "modelopt_mixed"),
@@ -319,5 +325,5 @@ def _quantization(data: Mapping[str, Any], problems: list[str]) -> tuple[str | N
             method = meant
             break
     scheme = found.part("kv_cache_scheme")
-    is_fp8 = scheme.word("type") == "float" and scheme.count("num_bits") == 8
-    return method, "fp8" if is_fp8 else None
+    bits = scheme.count("num_bits") if scheme.word("type") == "float" else None
+    return method, {8: "fp8", 4: None if is_compressed else "nvfp4"}.get(bits or 0)

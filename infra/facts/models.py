@@ -11,6 +11,8 @@ from infra.facts.data import read
 from infra.resources import ModelUse, Pairs, pairs
 
 ESTIMATE = "estimate"
+ASSUMED = "assumed, as nothing says otherwise"
+STACK, FAMILY = "the stack", "its family"
 MOST = 10**15  # more than any figure of a model; what is larger is a slip, or no config.json
 
 
@@ -46,6 +48,9 @@ class ModelFacts:
         value_size: Numbers in a head's value; None: as many as in its key.
         attention_layers: Layers with a KV cache; None: all, unless the model is hybrid.
         sliding_layers: Those of them that look back over a window only.
+        window: Tokens of that window.
+        shared_layers: Those of them, the last ones, that read the KV cache of others; vLLM keeps
+            none for them, SGLang does.
         latent_size: Numbers that multi-head latent attention (MLA) keeps of a token in each layer,
             in place of keys and values.
         state_bytes: Bytes of the state that a request has in the layers without attention, in the
@@ -76,6 +81,8 @@ class ModelFacts:
     value_size: int | None = _count(128)
     attention_layers: int | None = _count(12)
     sliding_layers: int | None = _count(18)
+    window: int | None = _count(128)
+    shared_layers: int | None = _count(15)
     latent_size: int | None = _count(576)
     state_bytes: int | None = _count(49_082_368)
     draft_layers: int | None = _count(1)
@@ -123,6 +130,11 @@ class ModelFacts:
     def is_estimate(self, figure: str) -> bool:
         """Whether a figure is one that nobody states."""
         return self.source(figure).startswith(ESTIMATE)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether they are a ``config.json``'s: what it does not name, the model does not have."""
+        return self.source("is_hybrid") not in ("", STACK, FAMILY, ASSUMED)
 
     @property
     def kv_layers(self) -> int | None:
@@ -179,8 +191,8 @@ def _by_name(name: str) -> ModelFacts:
     method = next((method for mark, method in NAMED if mark in small), None)
     shipped = read("models")
     families = () if any(mark in small for mark in shipped["of_no_family"]) else shipped["families"]
-    told = [(each["figures"], "its family") for each in families if _is_of(name, each)]
-    assumed = {"is_hybrid": False, "is_gated": False}, "assumed, as nothing says otherwise"
+    told = [(each["figures"], FAMILY) for each in families if _is_of(name, each)]
+    assumed = {"is_hybrid": False, "is_gated": False}, ASSUMED
     figures: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for found, source in ({"quantization": method}, "its name"), *told, assumed:

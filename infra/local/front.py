@@ -8,7 +8,7 @@ import attrs
 from infra.local import ports
 from infra.local.autoscaler import Autoscaler
 from infra.local.door import Door
-from infra.local.model_names import model_name
+from infra.local.model_names import recorded
 from infra.local.pool import Pool
 from infra.local.replica_host import ReplicaHost
 from infra.local.router import Router
@@ -98,14 +98,16 @@ class Front:
 
     def status(self) -> ServiceStatus:
         service = self.service
+        called, model = self._host.read(lambda call: recorded(call, service))
         return ServiceStatus(
             name=service.name,
             environment=service.environment_name,
             app=service.app_name,
             service=service.class_name,
+            called=called,
             version=service.version,
             url=self.url,
-            model=self._host.read(lambda call: model_name(call, service)),
+            model=model,
             gpu=service.gpu,
             min_containers=self.settings.min_containers,
             max_containers=self.settings.max_containers,

@@ -1,5 +1,6 @@
 """The plan by which a replica's first process starts it."""
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -10,7 +11,7 @@ from typing import Any
 
 from infra.local.blobs import Blobs
 from infra.local.blueprints import Blueprint, VolumeMount
-from infra.local.engine import install
+from infra.local.engine import install, model_figures
 from infra.local.folders import Folders
 from infra.local.services import ServiceVersion
 from infra.local.visible_files import HOME, package_folders, visible_files
@@ -26,6 +27,7 @@ def plan(
     task_id: str,
     folders: Folders,
     blobs: Blobs,
+    models: Path,
     volumes: Mapping[str, Path],
     hidden: tuple[Path, ...],
 ) -> dict[str, Any]:
@@ -35,6 +37,9 @@ def plan(
     _name_python(programs / "python")
     paths = install(programs / "engine", blueprint.recipe.engines)
     paths["PATH"] = os.pathsep.join((str(programs), paths["PATH"]))
+    figures = programs / models.name
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copyfile(models, figures)
     uploads = [
         (Path(file.path), blobs.path(file.sha256_hex), file.mode) for file in blueprint.files
     ]
@@ -56,7 +61,7 @@ def plan(
         ),
         "command": [sys.executable, "-m", "modal._container_entrypoint"],
         "folder": (blueprint.recipe.folder if folders.is_isolated else None) or str(folders.home),
-        "environment": _environment(blueprint, service, task_id, folders, paths),
+        "environment": _environment(blueprint, service, task_id, folders, paths, figures),
     }
 
 
@@ -88,6 +93,7 @@ def _environment(
     task_id: str,
     folders: Folders,
     paths: Mapping[str, str],
+    figures: Path,
 ) -> dict[str, str]:
     of_image = blueprint.environment
     python_path = [
@@ -102,6 +108,7 @@ def _environment(
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         f"{_PASSED_ON}GPU": service.gpu,
+        model_figures.VARIABLE: str(figures),
         **{name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)},
         **of_image,
         "PATH": os.pathsep.join(filter(None, path)),

@@ -1,4 +1,4 @@
-"""Which model a service was deployed for, from the record that infra keeps of its deployments."""
+"""What a stack says of a service, from the record that infra keeps of its deployments."""
 
 import json
 
@@ -11,16 +11,20 @@ from infra.manifest import FINGERPRINT_TAG, STACK_TAG, Manifest
 from infra.records import STATE_VOLUME, record_path
 
 
-def model_name(call: Call, service: ServiceVersion) -> str:
-    """Empty where there is no record that says it: `modal deploy` leaves none."""
+def recorded(call: Call, service: ServiceVersion) -> tuple[str, str]:
+    """
+    Its name in the stack, and the model that it was deployed for.
+
+    Without a record the class's name, and no model: `modal deploy` leaves none.
+    """
     try:
         return next(
-            str(each["model"])
+            (str(each["name"]), str(each["model"]))
             for each in _record(call, service).resources.values()
             if each.get("class_name") == service.class_name
         )
     except Exception:  # any client may set the tags and write the record, whatever it likes
-        return ""
+        return service.class_name, ""
 
 
 def _record(call: Call, service: ServiceVersion) -> Manifest:

@@ -9,6 +9,7 @@ from typing import Self
 
 from infra.local import report, scheduling, services
 from infra.local.call import Call
+from infra.local.engine.clock import SPEED, speed_text
 from infra.local.front import Front
 from infra.local.ports import Place
 from infra.local.proxy_token import proxy_token
@@ -36,6 +37,7 @@ class Rehearsal:
         self._root = root
         self._tell = tell
         self._since = time.time()
+        self._speed = speed_text(os.environ.get(SPEED, ""))
         self._host = ReplicaHost(root)
         self._fronts: dict[Place, Front] = {}
         self._closing: dict[Place, asyncio.Task[None]] = {}
@@ -96,6 +98,7 @@ class Rehearsal:
             root=str(self._root),
             pid=os.getpid(),
             since=self._since,
+            speed=self._speed,
             services=tuple(front.status() for _, front in sorted(self._fronts.items())),
             notice=self._host.isolation.notice or "",
         )

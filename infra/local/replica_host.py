@@ -17,6 +17,7 @@ from infra.local import logs, tasks, volume_folders
 from infra.local.blobs import Blobs
 from infra.local.call import Call
 from infra.local.dispatch import Dispatcher
+from infra.local.engine import model_figures
 from infra.local.folders import Folders
 from infra.local.isolation import Isolation, isolation
 from infra.local.offline import NoLinks, call_in
@@ -41,6 +42,7 @@ class ReplicaHost:
         isolation: How replicas are kept apart on this machine.
         hidden: Folders that no replica sees: the state, and the checkout that the daemon was
             started in, as a replica runs what was deployed.
+        models: The file with the models' figures, if there is one.
         left_over: Replicas of a killed daemon, of which the rest was removed at the start.
     """
 
@@ -52,6 +54,7 @@ class ReplicaHost:
         self._stops: set[asyncio.Task[None]] = set()
         self.isolation: Isolation = isolation()
         self.blobs = Blobs(self._root / "blobs")
+        self.models = self._root / model_figures.FILE
         self.left_over: tuple[str, ...] = ()
         here = Path.cwd()
         # What lies directly in the root folder belongs to the system.

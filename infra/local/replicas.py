@@ -179,6 +179,7 @@ class Replica:
             self.id,
             self._folders,
             self._host.blobs,
+            self._host.models,
             volumes,
             self._host.hidden,
         )

@@ -15,7 +15,7 @@ def summary(status: Status) -> str:
         f"Local control plane at {status.url}, state in {status.root}",
         'For `modal` in another shell: eval "$(infra local env)"',
     ]
-    lines += [status.notice] if status.notice else []
+    lines += [_speed(status.speed), *filter(None, [status.notice])]
     rows = [(each.name, runs(each), _replicas(each), each.url) for each in status.services]
     header = ("SERVICE", "RUNS", "REPLICAS", "URL")
     return harmless("\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING, ""]))
@@ -28,7 +28,7 @@ def status_text(status: Status) -> str:
     rows = [
         (
             each.name.removesuffix(f".{each.service}"),
-            each.service,
+            each.called,
             f"v{each.version}",
             f"{each.ready}/{each.wanted}",
             str(each.in_flight),
@@ -36,6 +36,7 @@ def status_text(status: Status) -> str:
         )
         for each in status.services
     ]
+    lines.append(_speed(status.speed))
     header = ("APP", "SERVICE", "VERSION", "READY/WANTED", "IN FLIGHT", "URL")
     lines += ["", table([header, *rows]) if rows else _NOTHING]
     failing = [each for each in status.services if each.failures]
@@ -64,6 +65,15 @@ def stopping(status: Status) -> str:
 def runs(service: ServiceStatus) -> str:
     """What a service runs."""
     return " on ".join(filter(None, (service.model or "a module", service.gpu)))
+
+
+def _speed(speed: str) -> str:
+    """How long what is modelled takes."""
+    if speed == "off":
+        return "Stand-ins of engines wait for nothing (INFRA_SIMULATED_SPEED=off)"
+    if speed == "1":
+        return "Stand-ins of engines take modelled time as it is; INFRA_SIMULATED_SPEED=100: faster"
+    return f"Stand-ins of engines are {speed} times as fast as modelled (INFRA_SIMULATED_SPEED)"
 
 
 def _failing(service: ServiceStatus) -> str:

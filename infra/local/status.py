@@ -15,6 +15,7 @@ class ServiceStatus:
         environment: Of Modal's.
         app: The App's name.
         service: The class's name.
+        called: What the stack calls it, else the class's name.
         version: Of the App.
         url: Where it answers.
         model: The model that infra deployed it for; empty: it was deployed by other means.
@@ -32,6 +33,7 @@ class ServiceStatus:
     environment: str
     app: str
     service: str
+    called: str
     version: int
     url: str
     model: str
@@ -55,6 +57,8 @@ class Status:
         root: The folder of the state.
         pid: The daemon's process id.
         since: When it began to serve; seconds since 1970.
+        speed: How fast modelled time passes in engines that start now, as `INFRA_SIMULATED_SPEED`
+            has it.
         services: All that are deployed.
         notice: What whoever rehearses on this machine must know; empty: nothing.
     """
@@ -63,6 +67,7 @@ class Status:
     root: str
     pid: int
     since: float
+    speed: str
     services: tuple[ServiceStatus, ...]
     notice: str
 

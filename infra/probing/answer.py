@@ -35,6 +35,9 @@ class Answer:
         replica: Which one answered, or None: only the router of a rehearsal says so.
         fingerprint: What the engine calls itself, or None.
         speed: Of a stand-in's modelled time: a factor, ``off``, or None: it is not told.
+        doubts: What a stand-in has guessed of the model, or None.
+        is_cut_short: Whether the engine has ended it for want of room, before the tokens that were
+            allowed.
     """
 
     text: str
@@ -48,6 +51,8 @@ class Answer:
     replica: str | None
     fingerprint: str | None
     speed: str | None
+    doubts: str | None
+    is_cut_short: bool
 
     @property
     def per_token(self) -> float | None:
@@ -62,11 +67,14 @@ class Reading:
 
     Args:
         show: Is given each piece of text.
+        max_tokens: After so many the caller has let it end.
     """
 
-    def __init__(self, show: Show | None) -> None:
+    def __init__(self, show: Show | None, max_tokens: int) -> None:
         self._show = show
+        self._max_tokens = max_tokens
         self._is_over = False
+        self._is_limited = False
         self._started = time.perf_counter()
         self._texts: list[str] = []
         self._arrivals: list[float] = []
@@ -101,6 +109,7 @@ class Reading:
             # Engines end the requests that they drop with this word, as if complete.
             raise failures.cut_off("the engine has dropped the request")
         self._is_over = self._is_over or reason is not None
+        self._is_limited = self._is_limited or reason == "length"
         self._take_text(_object(choice.get("delta")))
 
     def _take_text(self, delta: Mapping[str, Any]) -> None:
@@ -117,7 +126,7 @@ class Reading:
                 if piece:
                     self._show(piece, is_reasoning)
 
-    def answer(self, replica: str | None, speed: str | None) -> Answer:
+    def answer(self, replica: str | None, speed: str | None, doubts: str | None) -> Answer:
         """
         All of it, when the stream has ended.
 
@@ -133,6 +142,7 @@ class Reading:
                 "some text is allowed; try another --prompt, or read the engine's log",
             )
         arrivals = self._arrivals
+        count = _count(self._usage.get("completion_tokens"))
         details = _object(self._usage.get("prompt_tokens_details"))
         return Answer(
             text="".join(self._texts),
@@ -141,11 +151,13 @@ class Reading:
             total=time.perf_counter() - self._started,
             gaps=tuple(after - before for before, after in pairwise(arrivals)),
             prompt_tokens=_count(self._usage.get("prompt_tokens")),
-            completion_tokens=_count(self._usage.get("completion_tokens")),
+            completion_tokens=count,
             cached_tokens=_count(details.get("cached_tokens")),
             replica=replica,
             fingerprint=self._fingerprint,
             speed=speed,
+            doubts=doubts,
+            is_cut_short=self._is_limited and count is not None and count < self._max_tokens,
         )
 
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import aiohttp
 import attrs
 
-from infra.local.engine.answers import SPEED
+from infra.local.engine.answers import DOUBTS, SPEED
 from infra.local.engine.clock import read_speed
 from infra.local.router import REPLICA
 from infra.probing import failures
@@ -70,7 +70,7 @@ class Caller:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        reading = Reading(show)
+        reading = Reading(show, self.max_tokens)
         with failures.told(SILENCE_SECONDS):
             async with self.client.post(
                 "/v1/chat/completions",
@@ -82,8 +82,9 @@ class Caller:
                 if response.status != HTTPStatus.OK:
                     raise failures.refused(response.status, await beginning(response))
                 await _read(response, reading)
-        replica = response.headers.get(REPLICA)
-        return reading.answer(replica and harmless(replica), _speed(response.headers.get(SPEED)))
+        headers = response.headers
+        replica, doubts = (each and harmless(each) for each in map(headers.get, (REPLICA, DOUBTS)))
+        return reading.answer(replica, _speed(headers.get(SPEED)), doubts)
 
 
 def _speed(word: str | None) -> str | None:

@@ -134,7 +134,7 @@ def told(silence: float) -> Iterator[None]:
         raise Failed(
             "no connection",
             f"no connection: {os.strerror(error.os_error.errno or errno.EHOSTUNREACH)}",
-            "a service that is up is allowed; see `infra status`, or run `infra local up`",
+            "a service can be called while it is up; see `infra status`, or run `infra local up`",
         ) from error
     except aiohttp.ClientPayloadError as error:
         raise cut_off("the connection was closed") from error

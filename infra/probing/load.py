@@ -26,6 +26,7 @@ class Tally:
 
     Attributes:
         answers: Whole ones.
+        cut_short: Of these, such as the engine has ended for want of room.
         failures: Requests without a whole answer, by kind.
         tokens: Of whole answers, as far as the engine says.
         replicas: Whole answers by replica, as far as that is told.
@@ -37,6 +38,7 @@ class Tally:
     """
 
     answers: int = 0
+    cut_short: int = 0
     failures: Counter[str] = attrs.field(factory=Counter)
     tokens: int = 0
     replicas: Counter[str] = attrs.field(factory=Counter)
@@ -49,6 +51,7 @@ class Tally:
     def add(self, answer: Answer) -> None:
         """Count a whole answer."""
         self.answers += 1
+        self.cut_short += answer.is_cut_short
         self.tokens += answer.completion_tokens or 0
         if answer.replica:
             self.replicas[answer.replica] += 1

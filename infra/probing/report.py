@@ -59,8 +59,17 @@ def ready_text(ready: Ready) -> str:
 def chats_text(chats: Chats) -> str:
     """The first answer's figures, and where the conversation went."""
     lines = table(list(_chat_rows(chats))).splitlines()
+    cut = [each for each in chats.turns if each.is_cut_short]
+    if cut:
+        lines.append(
+            f"warning: the engine has ended {len(cut)} of {len(chats.turns)} answers for want of "
+            f"room, the first after {_number(cut[0].completion_tokens)} tokens: its context length "
+            "or its KV cache is too small"
+        )
     if chats.is_simulated:
         lines.append(_simulated(chats.speed))
+        if chats.turns[0].doubts:
+            lines.append(f"It guesses: {chats.turns[0].doubts}.")
     return "\n".join(lines)
 
 
@@ -88,6 +97,8 @@ def load_text(tally: Tally, concurrency: int) -> str:
     rate = f"{_rate(tally.answers, tally.seconds)} answers/s"
     tokens = f", {_rate(tally.tokens, tally.seconds)} tokens/s" if tally.tokens else ""
     lines.append(f"{rate}{tokens}")
+    if tally.cut_short:
+        lines.append(f"warning: the engine has ended {tally.cut_short} of them for want of room")
     lines += [f"  {count} by {replica}" for replica, count in tally.replicas.most_common()]
     return "\n".join([*lines, "", table([("", *_COLUMNS), *_load_rows(tally)])])
 
@@ -105,6 +116,7 @@ def document(chats: Chats, tally: Tally | None, concurrency: int | None) -> dict
         "model": chats.ready.model,
         "simulated": chats.is_simulated,
         "simulated_speed": _speed(chats.speed),
+        "simulated_doubts": chats.turns[0].doubts if chats.is_simulated else None,
         "ready_after": _micro(chats.ready.seconds),
         "chat": {
             "time_to_first_token": _micro(first.first),
@@ -118,6 +130,7 @@ def document(chats: Chats, tally: Tally | None, concurrency: int | None) -> dict
                 "prompt_tokens": each.prompt_tokens,
                 "completion_tokens": each.completion_tokens,
                 "cached_tokens": each.cached_tokens,
+                "cut_short": each.is_cut_short,
                 "replica": each.replica,
             }
             for each in chats.turns
@@ -136,6 +149,7 @@ def _load(tally: Tally, concurrency: int | None) -> dict[str, Any]:
         "concurrency": concurrency,
         "seconds": _micro(tally.seconds),
         "answers": tally.answers,
+        "cut_short": tally.cut_short,
         "failures": dict(tally.failures),
         "completion_tokens": tally.tokens,
         "replicas": dict(tally.replicas),

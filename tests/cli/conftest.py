@@ -28,6 +28,7 @@ def chat(name, **fields):
         image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").entrypoint([]),
         weights=WeightCache("huggingface-cache"),
         routing=RoutingPolicy(region="us-east", target_inputs=10),
+        startup_timeout=3600,
         **fields,
     )
 

@@ -25,6 +25,24 @@ def test_a_mistyped_command(infra: Run, typed: str, said: str) -> None:
     assert said in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("--taget", "'--taget'. Did you mean '--target'?"), ("--nosuch", "'--nosuch'.")],
+)
+def test_a_mistyped_option(infra: Run, typed: str, said: str) -> None:
+    """What may have been meant is told; an option that only has the dashes in common is not."""
+    refused = infra("plan", typed)
+    assert (refused.returncode, f"No such option {said}\n" in refused.stderr) == (64, True)
+
+
+@pytest.mark.parametrize("group", [[], ["local"], ["local", "secret"], ["model"]])
+def test_no_command_s_help_is_cut(infra: Run, group: list[str]) -> None:
+    """The list of commands has whole sentences, at the width of a terminal without one."""
+    commands = infra(*group, "--help").stdout.partition("Commands:\n")[2]
+    assert commands
+    assert "..." not in commands
+
+
 def test_nobody_reads_the_output(project: Path, environ: dict[str, str]) -> None:
     """A reader that has seen enough, such as `head`, is no mistake of anybody's."""
     reader, writer = os.pipe()

@@ -43,3 +43,32 @@ def test_of_two_applies_one_deploys(infra: Run, project: Path, environ: dict[str
         assert "No changes." in infra("plan", "stacks/dev.py").stdout
         outputs = json.loads(infra("outputs", "stacks/dev.py", "--json").stdout)
         assert set(outputs) == {"alpha", "beta"}
+
+
+def test_a_control_plane_that_stops_is_named_once(
+    infra: Run, project: Path, environ: dict[str, str]
+) -> None:
+    """One line says it in the middle of an apply, and the next apply goes on without waiting."""
+    root = project / ".infra" / "local"
+    with ControlPlane(root, delay_seconds=0.05) as plane, claimed(root) as announce:
+        announce(Endpoint(environ=plane.environ(), control="", pid=0))
+        applying = subprocess.Popen(
+            [*APPLY, "--yes"],
+            cwd=project,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert applying.stderr
+        seen = next(line for line in applying.stderr if "app.alpha: Deploying" in line)
+        plane.stop()
+        _, said = applying.communicate()
+    assert applying.returncode == 1, seen + said
+    assert said.count("the local control plane has stopped") == 1, said
+    assert "`infra local up -d`" in said
+    assert "Lock not released" not in said
+    assert "Terminated" not in said
+    again = infra(*APPLY[3:], "--yes")
+    assert again.returncode == 0, again.stderr

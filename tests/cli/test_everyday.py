@@ -43,7 +43,7 @@ def test_plan_apply_plan_destroy(infra: Run, modal_command: Run) -> None:
         ("beta", "deployed"),
     }
     status = infra("status")
-    assert re.search(r"^alpha +Alpha +v1 ", status.stdout, re.MULTILINE)
+    assert re.search(r"^alpha +alpha +v1 ", status.stdout, re.MULTILINE)
     destroyed = infra("destroy", "--yes")
     assert destroyed.returncode == 0
     assert "Destroy complete! Resources: 6 destroyed." in destroyed.stdout
@@ -90,7 +90,8 @@ def test_a_plan_is_refused_when_the_stack_file_moved(infra: Run, project: Path) 
     refused = infra("apply", "--yes")
     assert refused.returncode == 11
     assert "stacks/dev.py was changed after the plan was made" in refused.stderr
-    assert "service.alpha: engine --cuda-graph-max-bs, routing.target_inputs" in refused.stderr
+    assert "service.alpha: routing.target_inputs, engine --cuda-graph-max-bs" in refused.stderr
+    assert "Run `infra plan stacks/dev.py --target local` again." in refused.stderr
 
 
 def test_a_plan_is_refused_when_the_deployment_moved(infra: Run, project: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_plan_is_refused_when_the_deployment_moved(infra: Run, project: Path) 
     refused = infra("apply", "old.json")
     assert refused.returncode == 11
     assert "Saved plan is stale" in refused.stderr
-    assert "app.alpha: version was none, is 1 now" in refused.stderr
+    assert "app.alpha: version was none, is v1 now" in refused.stderr
     assert "Nothing was changed." in refused.stderr
 
 
@@ -117,11 +118,10 @@ def test_a_plan_remembers_its_target(infra: Run, project: Path) -> None:
 
 def test_what_is_no_plan_can_t_be_applied(infra: Run, project: Path) -> None:
     """A folder is told by the command that reads it, as is a folder without stack files."""
-    refused = infra("apply", "stacks")
-    assert refused.returncode == 64
+    refused = infra("apply", "stacks", "--target", "local")
+    assert refused.returncode == 1
     assert refused.stderr == (
-        "Error: stacks: is a folder; a stack file or a saved plan is allowed; "
-        "write the path of one\n"
+        "Error: stacks: is a folder; a stack file is allowed; write stacks/dev.py\n"
     )
     empty = infra("plan", ".").stderr
     assert ".: holds no stack file; a stack file is allowed, or a folder" in empty
@@ -148,7 +148,7 @@ def test_a_half_done_apply_says_what_is_done(infra: Run, project: Path, modal_co
     assert "Error: deploying beta failed" in failed.stderr
     assert "door" in failed.stderr
     assert "Done before that: alpha. Not done: beta." in failed.stderr
-    assert "run `infra apply stacks/dev.py`" in failed.stderr
+    assert "run `infra apply stacks/dev.py --target local`" in failed.stderr
     modal_command("secret", "create", "door", "KEY=none")
     applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
     assert "Apply complete! Resources: 3 added" in applied.stdout
@@ -218,21 +218,32 @@ def test_a_damaged_record_is_found(infra: Run, project: Path, modal_command: Run
     assert "No changes." in infra("plan", "stacks/dev.py").stdout
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["plan", "none.py"], ["apply", "none.py", "--target", "local"], ["apply", "none.plan"],
+     ["model", "show", "nobody/knows"]],
+)  # fmt: skip
+def test_what_is_not_there_is_an_error(infra: Run, arguments: list[str]) -> None:
+    """A well-formed command line that names something which is not there exits 1, not 64."""
+    assert infra(*arguments).returncode == 1
+
+
 def test_without_a_terminal_nothing_is_done_unasked(infra: Run) -> None:
     """Whoever can't be asked is told of --yes."""
     infra("plan", "stacks/dev.py")
     for command in (["apply"], ["apply", "stacks/dev.py", "--target", "local"]):
         refused = infra(*command)
-        assert refused.returncode == 64
+        assert refused.returncode == 130
         assert "--yes" in refused.stderr
     assert "Plan: 7 to add" in infra("plan", "stacks/dev.py").stdout
 
 
 def test_changing_something_without_credentials_needs_a_target(infra: Run) -> None:
-    """Only a plan falls back to the local control plane by itself."""
+    """Only a plan falls back to the local control plane by itself; why is told."""
     for command in ("apply", "destroy"):
         refused = infra(command, "stacks/dev.py", "--yes")
         assert refused.returncode == 64
+        assert "the same command would change what is on Modal" in refused.stderr
         assert "--target local" in refused.stderr
     refused = infra("plan", "stacks/dev.py", "--target", "modal")
     assert refused.returncode == 64
@@ -289,6 +300,22 @@ def test_synth_writes_checks_and_cleans_up(infra: Run, project: Path) -> None:
     assert (project / "elsewhere" / "dev" / "alpha.py").is_file()
 
 
+def test_synth_takes_away_only_what_it_wrote(infra: Run, project: Path) -> None:
+    """A file in its folder that another stack or a person wrote stays, whatever it holds."""
+    folder = project / "src" / "dev"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_bytes(b"x = 'caf\xe9'\n")
+    (folder / "folder.py").mkdir()
+    (folder / "theirs.py").write_text("# Generated by infra: stack dev-2, App alpha.\n")
+    (folder / "gone.py").write_text("# Generated by infra: stack dev, App gone.\n")
+    written = infra("synth", "stacks/dev.py", "--out", "src")
+    assert "removed src/dev/gone.py" in written.stdout and written.stdout.count("removed") == 1
+    names = ["alpha.py", "beta.py", "folder.py", "mine.py", "theirs.py"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    checked = infra("synth", "stacks/dev.py", "--out", "src", "--check")
+    assert (checked.returncode, checked.stderr) == (0, "2 generated files are up to date.\n")
+
+
 def test_errors_are_text(infra: Run, project: Path) -> None:
     """A broken stack file is told as text; --traceback adds where infra found it."""
     edit(project, 'gpu="H100:2"', 'gpu="H100:9"')
@@ -297,6 +324,14 @@ def test_errors_are_text(infra: Run, project: Path) -> None:
     assert "alpha.gpu: 'H100:9'" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert "Traceback" in infra("--traceback", "plan", "stacks/dev.py").stderr
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "-5s", "1e400h", "soon", ""])
+def test_a_time_is_a_number_of_seconds(infra: Run, time: str) -> None:
+    """One that never comes would be waited for without end."""
+    refused = infra("apply", "stacks/dev.py", "--target", "local", "--lock-timeout", time)
+    assert refused.returncode == 64
+    assert f"{time!r} is no time; 90, 30s, 5m and 1h are allowed" in refused.stderr
 
 
 @pytest.mark.parametrize("arguments", [["plna"], ["plan"], ["plan", "x.py", "--target", "aws"]])

@@ -38,12 +38,12 @@ def test_an_interrupted_apply_says_what_holds(
     status = infra("status", "stacks/dev.py").stdout
     done = re.findall(r"^(alpha|beta) .* v1 ", status, re.MULTILINE)
     left = [name for name in ("alpha", "beta") if name not in done]
-    assert code == 130
+    assert code == 130, seen
     assert "Traceback" not in seen
     holds = [", ".join(names) or "nothing" for names in (done, left)]
     said = re.search(r"interrupted\. (.*) No lock is left\.\n", seen)
     assert said and said[1] == f"Done before that: {holds[0]}. Not done: {holds[1]}."
-    assert "To go on, run `infra apply stacks/dev.py`." in seen
+    assert "To go on, run `infra apply stacks/dev.py --target local`." in seen
     finished = infra(*APPLY)
     assert finished.returncode == 0, finished.stderr
     assert ("No changes." in finished.stdout) == (not left)
@@ -58,9 +58,9 @@ def test_what_is_left_is_told(control_plane: ControlPlane, tmp_path: Path) -> No
     assert stopped.exit_code == 130
     assert str(stopped).startswith(
         "interrupted. Done before that: nothing. Not done: alpha. "
-        f"Still locked: alpha; `infra unlock {plan.stack_file}` ends that.\n"
+        f"Still locked: alpha; `infra unlock {plan.stack_file} --target local` ends that.\n"
     )
-    assert str(stopped).endswith(f"To go on, run `infra destroy {plan.stack_file}`.")
+    assert str(stopped).endswith(f"To go on, run `infra destroy {plan.stack_file} --target local`.")
     world.carry_out(plan)
     stopped = asyncio.run(interrupted(plan, world.target, []))
     assert "Done before that: alpha. Not done: nothing. No lock is left." in str(stopped)

@@ -116,12 +116,18 @@ def test_other_values_are_tried_without_a_target(infra: Run, project: Path) -> N
     assert not (project / ".infra").exists()
 
 
-@pytest.mark.parametrize("option", [["--out", "x"], ["--target", "local"], ["--diff"]])
+@pytest.mark.parametrize("option", [["--out", "x"], ["--adopt"], ["--diff"]])
 def test_what_does_not_go_with_other_values(infra: Run, option: list[str]) -> None:
     """An option that would do nothing is refused."""
     refused = infra("plan", "stacks/dev.py", "--what-if", "alpha.gpu=L4:2", *option)
     assert refused.returncode == 64
     assert "leave the other options out" in refused.stderr
+
+
+def test_other_values_are_tried_wherever_the_stack_is(infra: Run) -> None:
+    """Where a stack would go makes no difference, so the same command line may say it."""
+    tried = ("plan", "stacks/dev.py", "--what-if", "alpha.gpu=L4:2")
+    assert infra(*tried, "--target", "local", "--env", "dev").stdout == infra(*tried).stdout
 
 
 @pytest.mark.parametrize("more", [[], ["--what-if", "alpha.gpu=L4:2"]])

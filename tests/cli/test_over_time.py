@@ -101,6 +101,20 @@ def test_outputs(infra: Run) -> None:
     assert shape["alpha"]["value"].startswith("http://127.0.0.1:")
 
 
+def test_services_come_in_the_order_of_the_stack(infra: Run, project: Path) -> None:
+    """Wherever services are listed, by their names; Modal answers in an order of its own."""
+    names = ["zeta", "mid-1", "alpha", "mid-0"]
+    services = ", ".join(f'chat("{name}")' for name in names)
+    edit(project, '[chat("alpha")]), App("beta", [chat("beta")])', f"[{services}])")
+    infra("plan", "stacks/dev.py")
+    applied = infra("apply", "--yes").stdout
+    edit(project, "target_inputs=10", "target_inputs=16")  # the record is another one now
+    shown = (applied, *(infra(each, "stacks/dev.py").stdout for each in ("outputs", "status")))
+    for text in shown:
+        listed = re.findall(r"^(?:alpha +| *)(\S+) .*http://127", text, re.MULTILINE)
+        assert listed == names
+
+
 def test_status_for_programs(infra: Run) -> None:
     """Before and after an apply: the Apps of the stack file, then with services and URLs."""
     before = infra("status", "stacks/dev.py", "--json")
@@ -136,6 +150,19 @@ def test_several_stacks_are_planned_together(infra: Run, project: Path) -> None:
     assert "stacks/prod.py" in three.stdout
 
 
+def test_two_stack_files_of_one_name_are_refused(infra: Run, project: Path) -> None:
+    """A stack's name is its identity in an environment; the message names both files."""
+    stacks = project / "stacks"
+    text = (stacks / "dev.py").read_text()
+    (stacks / "more.py").write_text(text.replace('App("', 'App("more-'))
+    both = infra("plan", "stacks")
+    assert (both.returncode, both.stdout) == (64, "")
+    assert "stacks/dev.py, stacks/more.py: both are stack dev in the default en" in both.stderr
+    (stacks / "more.py").write_text(text.replace('Stack("dev"', 'Stack("dev", environment="more"'))
+    assert infra("plan", "stacks", "--concise").returncode != 64
+    assert infra("plan", "stacks", "--env", "main").returncode == 64
+
+
 def test_a_plan_can_be_narrowed(infra: Run, project: Path) -> None:
     """Only the Apps of the named services are touched, and the plan says what it leaves out."""
     planned = infra("plan", "stacks/dev.py", "--target-service", "alpha")
@@ -159,10 +186,12 @@ def test_a_lock_is_waited_for_told_and_ended(
 ) -> None:
     """A second apply exits 10 with the holder's details; `unlock` ends the lock."""
     modal_python(
-        "import asyncio\n"
+        "import asyncio, attrs\n"
+        "from infra.holder import *\n"
         "from infra.lock import *\n"
         "async def take():\n"
         "    holder = holder_of_this_process('apply', {'GITHUB_ACTOR': 'alice'})\n"
+        "    holder = attrs.evolve(holder, host='elsewhere')\n"
         "    async with locked(['alpha'], stack='dev', environment=None, holder=holder,\n"
         "                      timeout=0, tell=print):\n"
         "        import os; os._exit(0)\n"

@@ -50,9 +50,9 @@ def service(
     )
 
 
-def subject(made: InferenceService) -> Subject:
+def subject(made: InferenceService, *, is_strict: bool = False) -> Subject:
     """The service as rules see it."""
-    (found,) = subjects(lower(Stack("dev", services=[made]), "dev"), is_strict=False)
+    (found,) = subjects(lower(Stack("dev", services=[made]), "dev"), is_strict)
     return found
 
 

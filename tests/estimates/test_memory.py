@@ -7,6 +7,8 @@ import pytest
 from estimate_samples import LLAMA_70B, estimate, memory, sizes
 
 from components import VLLM, ImageSpec, ModelFacts, SpeculativeDecoding
+from components.estimates.kv_cache import KVCache
+from infra.estimates import MemoryFit
 from infra.facts.model_config import model_facts
 
 QWEN = "Qwen/Qwen3-8B-FP8"
@@ -262,6 +264,40 @@ def test_the_quantisation_may_ask_for_the_cache_s_type() -> None:
     assert sizes(memory(**asked, flags=flags))["KV cache"] == 163_840 * 1000
 
 
+@pytest.mark.parametrize(
+    ("engine", "version", "method", "each"),
+    [
+        ("sglang", "0.5.18", "modelopt_fp8", 81_920),
+        ("sglang", "0.5.18", "compressed-tensors", 163_840),
+        ("sglang", "0.5.19", "compressed-tensors", 81_920),
+        ("vllm", "0.11.2", "modelopt_fp8", 163_840),
+        ("vllm", "0.33.0", "modelopt_fp8", 81_920),
+        ("vllm", "0.11.2", "compressed-tensors", 163_840),
+        ("vllm", "0.33.0", "compressed-tensors", 81_920),
+    ],
+)
+def test_not_every_release_hears_that_wish(
+    engine: str, version: str, method: str, each: int
+) -> None:
+    """Older ones keep 16 bits, whatever the model's own configuration says of the KV cache."""
+    wish = LLAMA_70B.over(ModelFacts(kv_dtype="fp8", quantization=method))
+    given: dict[str, Any] = {"flags": {"context_length": 1000}, "version": version}
+    if engine == "vllm":
+        image = ImageSpec.from_registry(f"vllm/vllm-openai:v{version}").entrypoint([])
+        given = {"engine": VLLM(max_model_len=1000), "image": image}
+    fit = memory(facts=wish, gpu="B200:2", routing={"target_inputs": 1}, **given)
+    assert sizes(fit)["KV cache"] == each * 1000
+
+
+def test_layers_that_share_the_cache_of_others() -> None:
+    """Nothing is kept for them in vLLM, in SGLang as much as for the rest."""
+    facts = ModelFacts(shared_layers=32).over(LLAMA_70B)
+    asked: dict[str, Any] = {"facts": facts, "gpu": "B200:2", "routing": {"target_inputs": 1}}
+    one = sizes(memory(**asked, flags={"context_length": 1000}))["KV cache"]
+    other = sizes(memory(**asked, engine=VLLM(max_model_len=1000), image=VLLM_IMAGE))["KV cache"]
+    assert (one, other) == (163_840 * 1000, 163_840 * 1000 * 48 // 80)
+
+
 def test_more_gpus_than_heads() -> None:
     """A GPU has at least one head; two GPUs then have the same one."""
     few = ModelFacts(kv_heads=2).over(LLAMA_70B)
@@ -308,9 +344,62 @@ def test_suffixes_of_numbers_are_read() -> None:
 
 
 def test_windows_are_told() -> None:
-    """Layers with a window are reckoned whole, and the plan says so."""
-    fit = memory(facts=ModelFacts(sliding_layers=40).over(LLAMA_70B), gpu="B200:2")
-    assert "layers that look back over a window only are reckoned whole: at the most" in fit.notes
+    """Layers with a window are reckoned whole in SGLang, and the plan says so."""
+    fit = memory(facts=ModelFacts(sliding_layers=40, window=128).over(LLAMA_70B), gpu="B200:2")
+    assert (
+        "layers that look back over a window only are reckoned whole: the KV cache takes so much "
+        "at the most, and at least so much fits"
+    ) in fit.notes
+
+
+def test_windows_give_back_in_vllm() -> None:
+    """Behind the window half of the layers keep nothing; unless a flag switches that off."""
+    facts = ModelFacts(sliding_layers=40, window=128).over(LLAMA_70B)
+    asked: dict[str, Any] = {"facts": facts, "gpu": "B200:2", "image": VLLM_IMAGE}
+
+    def fit(**flags: Any) -> MemoryFit:
+        made = VLLM(max_model_len=100_128, max_num_seqs=2, tensor_parallel_size=2, **flags)
+        return memory(**asked, engine=made)
+
+    each = 4 * 2 * 128 * 2  # of a token in a layer, on one of two GPUs
+    held = 2 * each * (80 * 100_128 - 40 * 100_000)
+    assert sizes(fit())["KV cache"] == held
+    assert "40 of 80 layers keep the last 128 tokens of each request only" in fit().notes
+    for off in ({"disable_hybrid_kv_cache_manager": True}, {"kv_transfer_config": {"a": "b"}}):
+        assert sizes(fit(**off))["KV cache"] == 2 * each * 80 * 100_128
+
+
+def test_the_largest_context_with_windows_is_exact() -> None:
+    """What is said to fit fits, and one token more does not."""
+    cache = KVCache(
+        token_bytes=100,
+        state_bytes=0,
+        fixed_states=0,
+        states_per_request=0,
+        copies=1,
+        sliding_bytes=40,
+        window=128,
+    )
+    for room in (0, 99, 12_700, 12_800, 12_860, 99_999):
+        fits = cache.largest_context(room, 1)
+        assert fits is not None
+        needed = [cache.tokens(fits + more, 1) or 0 for more in (0, 1)]
+        assert needed[0] <= room < needed[1]
+
+
+def test_a_model_that_can_not_guess_has_no_layer_for_it() -> None:
+    """Multi-token prediction adds a layer to the KV cache of models that may have one only."""
+    mtp = SpeculativeDecoding.mtp(num_steps=1, eagle_topk=1, num_draft_tokens=2)
+
+    def taken(architecture: str, **fields: Any) -> int | None:
+        facts = ModelFacts(architecture=architecture).over(LLAMA_70B)
+        asked = {"facts": facts, "gpu": "B200:2", "flags": {"max_running_requests": 8}, **fields}
+        return sizes(memory(**asked))["KV cache"]
+
+    plain = taken("LlamaForCausalLM")
+    assert plain is not None
+    assert taken("LlamaForCausalLM", speculative=mtp) == plain
+    assert taken("MiMoForCausalLM", speculative=mtp) == plain * 81 // 80
 
 
 def test_a_gpu_of_unknown_memory() -> None:
@@ -442,6 +531,10 @@ def test_a_limit_for_a_hybrid() -> None:
     ("fields", "most"),
     [
         ({"engine": VLLM(max_num_seqs=4, max_model_len=8192)}, 4),
+        ({"engine": VLLM(max_model_len=64)}, 1024),
+        ({"engine": VLLM(max_model_len=64), "gpu": "A100-80GB"}, 256),
+        ({"engine": VLLM(max_model_len=64, performance_mode="throughput")}, 2048),
+        ({"engine": VLLM(max_model_len=64, max_num_batched_tokens=128)}, 128),
         ({"flags": {"max_running_requests": 4, "context_length": 8192}}, 4),
         ({"flags": {"context_length": 8192}, "routing": {"max_inputs": 6}}, 6),
         ({"engine": VLLM(max_num_seqs=4, max_model_len=8192, data_parallel_size=2)}, 8),
@@ -453,7 +546,7 @@ def test_never_more_than_the_stack_allows(fields: dict[str, Any], most: int) -> 
     facts = ModelFacts(weight_bytes=10**9, mlp_size=1, context_length=131072).over(LLAMA_70B)
     fit = memory(facts=facts, **{"gpu": "H100!", **given})
     assert fit.largest_concurrency == most
-    assert fit.largest_context in (None, 8192)
+    assert fit.largest_context in (None, 64, 8192)
 
 
 def test_experts_among_copies() -> None:
@@ -466,6 +559,35 @@ def test_experts_among_copies() -> None:
     assert sizes(experts)["weights"] == 86_000_000_000
     dense = memory(**asked, facts=ModelFacts(mlp_size=18432).over(unknown))
     assert sizes(dense)["weights"] == 688_000_000_000
+    asked["engine"] = VLLM(tensor_parallel_size=4, prefill_context_parallel_size=2)
+    experts = memory(**asked, facts=ModelFacts(expert_size=2048).over(unknown).over(LLAMA_70B))
+    assert sizes(experts)["weights"] == 86_000_000_000
+    assert experts.items[1].note == "what a token takes with parts of it on each GPU is not known"
+
+
+@pytest.mark.parametrize(
+    ("version", "environment", "takers"),
+    [
+        ("0.20.2", {}, "activations"),
+        ("0.21.0", {}, "activations and CUDA graphs"),
+        ("0.33.0", {"VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS": "0"}, "activations"),
+    ],
+)
+def test_graphs_within_the_share(version: str, environment: dict[str, str], takers: str) -> None:
+    """Since 0.21 vLLM takes CUDA graphs out of its share, unless it is told not to."""
+    image = ImageSpec.from_registry(f"vllm/vllm-openai:v{version}").entrypoint([])
+    fit = memory(facts=LLAMA_70B, gpu="H200:2", engine=VLLM(), image=image, environment=environment)
+    assert f"at the most: what {takers} take of this, vLLM finds out when it starts" in fit.notes
+
+
+def test_draft_layers_are_among_the_weights() -> None:
+    """Unless it guesses with them vLLM leaves them out, and the files' size is too large."""
+    facts = ModelFacts(draft_layers=1).over(LLAMA_70B)
+    asked: dict[str, Any] = {"facts": facts, "gpu": "H200:2", "image": VLLM_IMAGE}
+    told = memory(**asked, engine=VLLM()).items[0].note
+    assert told.endswith("; with its draft layers, which vLLM loads only to guess with them")
+    mtp = SpeculativeDecoding.mtp(num_steps=1)
+    assert "draft" not in memory(**asked, engine=VLLM(), speculative=mtp).items[0].note
 
 
 def test_a_hybrid_in_vllm() -> None:

@@ -121,6 +121,8 @@ def test_windows() -> None:
     """Layers with a window are counted, and are no states."""
     found = model_facts(OSS, "config.json")
     assert (found.is_hybrid, found.sliding_layers, found.kv_layers) == (False, 18, 36)
+    seen = model_facts({**OSS, "sliding_window": 128}, "config.json")
+    assert (seen.sliding_layers, seen.window) == (18, 128)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,12 @@ def test_windows() -> None:
 def test_windows_of_layers_that_are_not_listed(more: dict[str, Any], sliding: int | None) -> None:
     """Where only the window is known, it may be every layer's."""
     assert model_facts({**LLAMA, **more}, "config.json").sliding_layers == sliding
+
+
+def test_layers_that_share_the_cache_of_others() -> None:
+    """How many there are is kept beside the number of layers, as not every engine shares."""
+    found = model_facts({**LLAMA, "num_kv_shared_layers": 15}, "config.json")
+    assert (found.layers, found.kv_layers, found.shared_layers) == (80, 80, 15)
 
 
 def test_experts() -> None:
@@ -202,12 +210,41 @@ def test_a_model_with_pictures() -> None:
             "modelopt_fp8",
             "fp8",
         ),
+        (
+            {
+                "quant_method": "modelopt",
+                "quant_algo": "NVFP4",
+                "kv_cache_scheme": {"num_bits": 4, "type": "float"},
+            },
+            "modelopt_fp4",
+            "nvfp4",
+        ),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "kv_cache_scheme": {"num_bits": 8, "type": "float"},
+            },
+            "compressed-tensors",
+            "fp8",
+        ),
+        (
+            {"quant_method": "compressed-tensors", "kv_cache_scheme": None},
+            "compressed-tensors",
+            None,
+        ),
     ],
 )
 def test_quantization(quantization: dict[str, Any], method: str, kv_dtype: str | None) -> None:
     """The method is in SGLang's words; some ask for the KV cache's type, too."""
     found = model_facts({**LLAMA, "quantization_config": quantization}, "config.json")
     assert (found.quantization, found.kv_dtype) == (method, kv_dtype)
+
+
+def test_quantization_of_the_language_model() -> None:
+    """A model with pictures may say it of its language model alone, as both engines look there."""
+    text = {**LLAMA, "quantization_config": {"quant_method": "awq"}}
+    whole = {"architectures": ["Some"], "model_type": "some", "text_config": text}
+    assert model_facts(whole, "config.json").quantization == "awq"
 
 
 def test_everything_odd_is_told_at_once() -> None:

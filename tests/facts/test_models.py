@@ -11,7 +11,8 @@ from infra import App, Stack
 from infra.compile import compile_app
 from infra.errors import InvalidStack
 from infra.facts.data import read
-from infra.facts.models import FIGURES, model, model_of
+from infra.facts.model_config import model_facts
+from infra.facts.models import FIGURES, STACK, model, model_of
 from infra.lower import lower
 from infra.resources import ModelUse
 
@@ -53,7 +54,7 @@ def test_every_figure_has_a_source() -> None:
     for name, shipped in read("models")["models"].items():
         assert shipped.keys() <= set(FIGURES)
         for key, figure in shipped.items():
-            assert figure is None or (figure["value"] and figure["source"]), (name, key)
+            assert figure is None or (figure["value"] is not None and figure["source"]), (name, key)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_every_figure_has_a_source() -> None:
         ("zai-org/GLM-4.6-FP8", "fp8", False, False),
         ("nvidia/DeepSeek-R1-0528-NVFP4", "modelopt_fp4", False, False),
         ("Qwen/Qwen3-Next-80B-A3B-Instruct", None, True, False),
-        ("meta-llama/Llama-3.3-70B-Instruct", None, False, True),
+        ("meta-llama/Llama-3.2-3B-Instruct", None, False, True),
         ("someone/unknown", None, False, False),
     ],
 )
@@ -111,6 +112,16 @@ def test_families_tell(name: str, figures: tuple[str | None, str | None, int | N
 def test_a_family_of_hybrids(name: str) -> None:
     """Models whose layers keep a state are known by their names."""
     assert model(name).is_hybrid
+
+
+def test_what_a_config_does_not_name_is_known_of_no_other_source() -> None:
+    """Figures of a stack, a family or a name leave open what they do not say."""
+    config = {"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2}
+    assert model_facts(config, "models/chat.json").is_read
+    assert model("meta-llama/Llama-3.1-8B-Instruct").is_read
+    assert not model("meta-llama/Llama-3.2-1B").is_read
+    assert not model("Qwen/Qwen3-Next-80B-A3B-Instruct").is_read
+    assert not ModelFacts(layers=2, is_hybrid=False).sourced(STACK).over(model("a/b")).is_read
 
 
 def test_families_have_figures() -> None:

@@ -12,6 +12,7 @@ from infra.facts.data import read
 from infra.facts.flags import ordered, release, versions
 from infra.facts.flexible import normalised
 from infra.facts.plain import plainly
+from infra.facts.vllm import method_of
 
 OLDEST, NEWEST = versions("vllm")[0], versions("vllm")[-1]
 
@@ -46,6 +47,8 @@ OLDEST, NEWEST = versions("vllm")[0], versions("vllm")[-1]
         (NEWEST, ["-tp", "2"], None),
         (NEWEST, ["-O3"], None),
         (OLDEST, ["-O3"], None),
+        (NEWEST, ["-O", "2"], None),
+        (OLDEST, ["-O", "2"], None),
         (NEWEST, ["--revision", ""], None),
         (NEWEST, ["--seed", "None"], "argument --seed: invalid int value: 'None'"),
         (NEWEST, ["--moe-backend", "Flashinfer-Trtllm"], None),
@@ -96,6 +99,50 @@ def test_dotted_keys_are_one_object() -> None:
     assert rest == ["--port", "1"]
     assert flag == "--compilation-config"
     assert json.loads(text) == {"mode": 3, "backend": "eager", "compile_sizes": ["1", "2", "4"]}
+
+
+GRAPHS, SIZE = "--compilation-config", "max_cudagraph_capture_size"
+
+
+@pytest.mark.parametrize(
+    ("version", "words", "size"),
+    [
+        (NEWEST, [GRAPHS, f'{{"{SIZE}": 1k, "cache_dir": "1k"}}'], 1000),
+        (NEWEST, [f'--compilation_config={{"{SIZE}": 1K}}'], 1024),
+        (NEWEST, [f"{GRAPHS}.{SIZE}", "1.5k"], 1500),
+        (OLDEST, [f"{GRAPHS}.{SIZE}", "1k"], "1k"),
+        ("0.19.1", [GRAPHS, f'{{"{SIZE}": 1k}}'], None),
+        (NEWEST, [GRAPHS, f'{{"{SIZE}": 1.5K}}'], None),
+        (NEWEST, ["--speculative-config", '{"num_speculative_tokens": 1k}'], None),
+    ],
+)
+def test_numbers_with_units_in_json(version: str, words: list[str], size: object) -> None:
+    """New releases write them out, but in text and where json.loads alone reads the flag."""
+    parsed = release("vllm", version).parse(words)
+    assert (parsed.error is None) == (size is not None)
+    if size is not None:
+        assert json.loads(str(parsed.values[GRAPHS]))[SIZE] == size
+
+
+@pytest.mark.parametrize(
+    ("config", "version", "method"),
+    [
+        ({"method": "mtp", "model": "a/eagle3"}, NEWEST, "mtp"),
+        ({"model": "[ngram]"}, OLDEST, "ngram"),
+        ({"model": "a/model"}, OLDEST, "mtp"),
+        ({"model": "yuhuili/EAGLE-LLaMA3-Instruct-8B"}, OLDEST, "eagle"),
+        ({"model": "AngelSlim/Qwen3-8B_eagle3"}, OLDEST, "eagle3"),
+        ({"model": "deepseek-ai/dspark_qwen3_8b_block7"}, NEWEST, "dspark"),
+        ({"model": "deepseek-ai/dspark_qwen3_8b_block7"}, OLDEST, "draft_model"),
+        ({"model": "proposers.Mine"}, NEWEST, "custom_class"),
+        ({"model": "proposers.Mine"}, OLDEST, "draft_model"),
+        ({"model": "models/proposers.Mine"}, NEWEST, "draft_model"),
+    ],
+)
+def test_a_method_that_is_not_given(config: dict[str, str], version: str, method: str) -> None:
+    """The draft's name tells it where the release knows the method, or it is a model as any."""
+    known = release("vllm", version).known("--speculative-config")
+    assert method_of(config, "a/model", known) == method
 
 
 @pytest.mark.parametrize("version", versions("vllm"))

@@ -86,15 +86,17 @@ def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
     url = service["url"]
     assert get(url)[0] == 503
     until(lambda: get(url)[0] == 200)
+    assert status["speed"] == "off"
     table = local("status").stdout.splitlines()
+    assert table[1].endswith(" (INFRA_SIMULATED_SPEED=off)")
     assert f"pid {status['pid']}, since " in table[0]
-    assert table[2].split() == [
+    assert table[3].split() == [
         *("APP", "SERVICE", "VERSION", "READY/WANTED"),
         "IN",
         "FLIGHT",
         "URL",
     ]
-    assert table[4].split() == ["talk", "Open", "v1", "1/1", "0", url]
+    assert table[5].split() == ["talk", "Open", "v1", "1/1", "0", url]
     down = local("down").stdout
     assert down == "Stopping 2 services with 1 ready replica\nStopped.\n"
     until(lambda: not Path(f"/proc/{status['pid']}").exists())

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -42,16 +43,17 @@ def _start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., i
     path = install(folder, {"sglang": "0.5.11"})["PATH"]
     with contextlib.ExitStack() as stack:
 
-        def start(*flags: str, speed: str = "off") -> int:
+        def start(*flags: str, speed: str = "off", model: str = MODEL, **environ: str) -> int:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 port = int(listener.getsockname()[1])
             process = subprocess.Popen(
-                ["sglang", "serve", "--model-path", MODEL, "--port", str(port), *flags],
+                ["sglang", "serve", "--model-path", model, "--port", str(port), *flags],
                 env={
                     **kept,
                     "PATH": f"{path}{os.pathsep}{os.environ['PATH']}",
                     "HOME": str(folder),
                     "INFRA_SIMULATED_SPEED": speed,
+                    **environ,
                 },
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -147,6 +149,10 @@ def _terminal(environ: dict[str, str], tmp_path: Path) -> Callable[..., tuple[in
         os.close(terminal)
         seen, is_done = b"", False
         while True:
+            # A signal between Python's last look for one and its wait is not seen until the next.
+            if is_done and isinstance(then, int) and not select.select([control], [], [], 20)[0]:
+                process.send_signal(then)
+                continue
             try:
                 seen += os.read(control, 65536)
             except OSError:  # the other end is closed

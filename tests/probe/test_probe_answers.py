@@ -296,11 +296,11 @@ JSON = st.recursive(
 @given(st.lists(JSON.map(json.dumps) | st.text(), max_size=4))
 def test_no_event_is_a_mistake_of_ours(events: list[str]) -> None:
     """Whatever the events are, they make an answer or are refused."""
-    reading = Reading(None)
+    reading = Reading(None, 256)
     try:
         for each in events:
             reading.take(each)
-        answer = reading.answer(None, None)
+        answer = reading.answer(None, None, None)
     except Failed:
         return
     assert len(answer.gaps) < len(events)

@@ -15,6 +15,10 @@ import jsonschema
 import pytest
 from probed import MODEL, TOKEN, Front
 
+from infra.facts.gpus import gpu
+from infra.facts.models import ModelFacts
+from infra.local.engine import model_figures
+
 Probe = Callable[..., "subprocess.CompletedProcess[str]"]
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "infra" / "schemas" / "probe.schema.json").read_text()
@@ -70,6 +74,7 @@ def test_the_document(probe: Probe, routed: Front) -> None:
     document = checked(result.stdout)
     assert (document["model"], document["load"]) == (MODEL, None)
     assert (document["simulated"], document["simulated_speed"]) == (True, "off")
+    assert document["simulated_doubts"] is None
     assert (document["same_replica"], len(document["turns"])) == (True, 3)
     first, second, third = (turn["cached_tokens"] or 0 for turn in document["turns"])
     assert first <= second < third
@@ -82,6 +87,48 @@ def test_how_fast_time_passes(probe: Probe, start: Callable[..., int]) -> None:
     assert checked(probe("--url", url, "--json").stdout)["simulated_speed"] == 10000
     said = "its times are modelled, 10000 times as fast (INFRA_SIMULATED_SPEED=10000), and its text"
     assert said in probe("--url", url).stdout
+
+
+def test_answers_without_room_are_warned_of(
+    probe: Probe, start: Callable[..., int], tmp_path: Path
+) -> None:
+    """An engine that ends them for want of room does not look as one that answers."""
+    h100 = gpu("H100")
+    assert h100 and h100.capacity
+    facts = ModelFacts(
+        weight_bytes=int(h100.capacity * 0.9) - 73_728 * 20,
+        layers=36,
+        heads=64,
+        kv_heads=8,
+        head_size=64,
+    )
+    model_figures.keep(tmp_path, {"some/model": facts})
+    port = start(
+        *("--mem-fraction-static", "0.9"),
+        model="some/model",
+        INFRA_SIMULATED_GPU="H100",
+        INFRA_SIMULATED_MODELS=str(tmp_path / model_figures.FILE),
+    )
+    url = f"http://127.0.0.1:{port}"
+    load = ("--concurrency", "2", "--duration", "1")
+    said = probe("--url", url, *load).stdout
+    assert (
+        "\nwarning: the engine has ended 3 of 3 answers for want of room, the first after " in said
+    )
+    assert re.search(r"^warning: the engine has ended \d+ of them for want of room$", said, re.M)
+    document = checked(probe("--url", url, "--json", *load).stdout)
+    assert [turn["cut_short"] for turn in document["turns"]] == [True] * 3
+    assert document["load"]["cut_short"] == document["load"]["answers"]
+    # Who asks for no more gets all of it.
+    assert "warning" not in probe("--url", url, "--max-tokens", "5").stdout
+
+
+def test_what_is_guessed_is_told(probe: Probe, start: Callable[..., int]) -> None:
+    """A reader and a program learn that nothing is known of the model."""
+    url = f"http://127.0.0.1:{start(model='some/Model-120B')}"
+    doubt = "the size of 'some/Model-120B' is not known: from its name 240.0 GB of weights"
+    assert f"\nIt guesses: {doubt}" in probe("--url", url).stdout
+    assert checked(probe("--url", url, "--json").stdout)["simulated_doubts"].startswith(doubt)
 
 
 def test_load_is_tallied(probe: Probe, routed: Front) -> None:
@@ -280,7 +327,7 @@ def test_a_server_asks_for_the_token(
         (["--url", "http://127.0.0.1:1", "dev"], 64, "--url: an address says all; "),
         (["--duration", "5s"], 64, "there is no load without a number of requests at once; "),
         (["--timeout", "0"], 64, "--timeout: 0 is no time to wait; "),
-        (["--timeout", "nan"], 64, "--timeout: nan is no time to wait; "),
+        (["--timeout", "nan"], 64, "Invalid value for '--timeout': 'nan' is no time; "),
         (["--concurrency", "0"], 64, "Invalid value for '--concurrency'"),
         (["stacks/dev.py", "a", "b"], 64, "there are 3 names; a stack file and one service are"),
         (["a"], 64, "there is no saved plan; a stack file is needed; "),

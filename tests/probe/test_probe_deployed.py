@@ -1,6 +1,7 @@
 """What was deployed to a rehearsal is called under the URL that it has there."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,20 @@ def chat(name, front_door):
     )
 
 stack = Stack("dev", apps=[App("chats", [chat("open", "http_server"), chat("closed", "server")])])
+"""
+LARGE = """
+from components import ImageSpec, InferenceService, Model, ModelFacts, RoutingPolicy
+from infra import App, Stack
+
+facts = ModelFacts(weight_bytes=65248815744, layers=36, heads=64, kv_heads=8, head_size=64)
+stack = Stack("dev", apps=[App("chats", [InferenceService(
+    name="big-chat",
+    model=Model("some/Model-120B", facts=facts),
+    gpu="H100!",
+    image=ImageSpec.from_registry("lmsysorg/sglang:v0.5.11").entrypoint([]),
+    routing=RoutingPolicy(region="us-east", target_inputs=10),
+    startup_timeout=900,
+)])])
 """
 # Without a stand-in the engine ends at once, each time.
 FAILING = STACK.replace("lmsysorg/sglang:v0.5.11", "nvidia/cuda:12.8.1-devel-ubuntu22.04")
@@ -79,6 +94,25 @@ def test_services_of_a_rehearsal(infra: Run) -> None:
             name,
         )
         assert document["same_replica"] is True
+
+
+def test_a_rehearsal_has_the_stacks_figures(infra: Run, tmp_path: Path) -> None:
+    """The engine is as large as the stack says; the module knows nothing of it."""
+    (tmp_path / "stacks" / "dev.py").write_text(LARGE)
+    assert infra("local", "up", "--detach").returncode == 0
+    applied = infra("apply", "stacks/dev.py", "--target", "local", "--yes")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    modules = [*(tmp_path / ".infra" / "modules").rglob("*.py")]
+    assert modules
+    assert not any("65248815744" in each.read_text() for each in modules)
+    result = infra("probe", "stacks/dev.py", "big-chat", "--target", "local", "--json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["simulated_doubts"] is None
+    assert not any(turn["cut_short"] for turn in document["turns"])
+    assert "mem usage=65.25 GB" in infra("local", "logs", "big-chat").stdout
+    # What is listed there is what can be typed everywhere.
+    assert re.search(r"^chats +big-chat +v1 +1/1 ", infra("local", "status").stdout, re.MULTILINE)
 
 
 def test_who_waits_in_vain_is_told(infra: Run, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def vllm_image(version: str = NEWEST_VLLM) -> ImageSpec:
 def sample(
     *,
     version: str | None = None,
-    model: str = "Qwen/Qwen3-32B",
+    model: str | Model = "Qwen/Qwen3-14B",
     revision: str | None = COMMIT,
     flags: dict[str, Any] | None = None,
     routing: dict[str, Any] | None = None,
@@ -113,7 +113,7 @@ def sample(
     asked = {"front_door": "server", "region": "us-east", "target_inputs": 10, **(routing or {})}
     given: dict[str, Any] = {
         "name": "sample",
-        "model": Model(model, revision=revision),
+        "model": model if isinstance(model, Model) else Model(model, revision=revision),
         "gpu": "H100!:2",
         "image": vllm_image(version or NEWEST_VLLM) if is_vllm else image(version or NEWEST),
         "engine": SGLang(**{"cuda_graph_max_bs": None, **(flags or {})}),

@@ -89,6 +89,26 @@ def test_a_share_that_can_t_be_breaks_nothing(share: str) -> None:
         assert found("INF075", LLAMA_70B, engine=engine) == []
 
 
+def test_a_cache_in_fp8_by_the_model_s_own_wish() -> None:
+    """One request fits in 8 bits, not in 16, which older releases of vLLM keep."""
+    scheme = {"num_bits": 8, "type": "float"}
+    wish = {"quant_method": "compressed-tensors", "kv_cache_scheme": scheme}
+    config = {
+        "architectures": ["Qwen3ForCausalLM"],
+        "num_hidden_layers": 36,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "max_position_embeddings": 262144,
+        "quantization_config": wish,
+    }
+    facts = model_facts(config, "config.json", weight_bytes=9_400_000_000)
+    given: dict[str, Any] = {"engine": VLLM(), "gpu": "L40S"}
+    assert found("INF075", facts, **given, version="0.33.0") == []
+    (one,) = found("INF075", facts, **given, version="0.11.2")
+    assert one.severity == "error"
+
+
 def test_windows_are_no_finding() -> None:
     """Layers that look back over a window may take less than whole ones, so they count nothing."""
     facts = ModelFacts(sliding_layers=80).over(LLAMA_70B)

@@ -79,7 +79,7 @@ def test_accepted_findings_stand_apart() -> None:
 
 
 def test_a_finding_of_one_service_is_accepted_by_its_name() -> None:
-    """The others' findings of that rule stay, and a reason of its own goes before the common one."""
+    """Others' findings of that rule stay, and a reason of its own goes before the common one."""
     two = lower(Stack("test", services=[sample(name="a"), sample(name="b")]), "test")
     one = check(two, (metrics,), accept={"ACME002 a": "a probe"}, is_strict=False)
     assert [(each.finding.where, each.reason) for each in one.accepted] == [("a", "a probe")]
@@ -107,7 +107,7 @@ def test_a_service_s_acceptance_without_a_finding(key: str, so: str, fix: str) -
 @pytest.mark.parametrize("key", ["", "INF102 ", "INF102 a b", "102", "INF102 -a", "INF102.a"])
 def test_what_is_accepted_is_a_code_and_perhaps_a_service(key: str) -> None:
     """Anything else is a problem of the stack."""
-    with pytest.raises(ValueError, match="accept: .* does not fit; a rule's code, or it with a"):
+    with pytest.raises(ValueError, match=r"accept: .* does not fit; a rule's code, or it with a"):
         Stack("test", services=[sample()], accept={key: "why"})
 
 

@@ -54,6 +54,41 @@ KNOWN_GOOD: dict[str, dict[str, Any]] = {
         ),
         "speculative": SpeculativeDecoding.mtp(num_steps=1),
     },
+    # config/parallel.py of vLLM 0.33.0: the GPUs are pp x tp x pcp
+    "DeepSeek-V3.2 with prompts on two GPUs": {
+        "model": "deepseek-ai/DeepSeek-V3.2",
+        "gpu": "H200:8",
+        "engine": VLLM(tensor_parallel_size=4, prefill_context_parallel_size=2),
+    },
+    # https://docs.vllm.ai/en/latest/features/spec_decode/: the draft's name tells the method
+    "Qwen3-8B with EAGLE-3 by its name": {
+        "version": "0.11.2",
+        "model": "Qwen/Qwen3-8B",
+        "gpu": "H100!",
+        "engine": VLLM(
+            speculative_config={
+                "model": "AngelSlim/Qwen3-8B_eagle3",
+                "revision": COMMIT,
+                "num_speculative_tokens": 3,
+            }
+        ),
+    },
+    # vllm-project/vllm#40473
+    "a KV cache in the container's memory": {
+        "model": "Qwen/Qwen3-8B",
+        "gpu": "H100!",
+        "engine": VLLM(
+            kv_transfer_config='{"kv_connector": "OffloadingConnector", "kv_role": "kv_both", '
+            '"kv_connector_extra_config": {"cpu_bytes_to_use": 80g}}'
+        ),
+    },
+    # what is not torch.compile's is kept
+    "without what torch.compile keeps": {
+        "model": "Qwen/Qwen3-8B",
+        "gpu": "H100!",
+        "engine": VLLM(),
+        "environment": {"VLLM_DISABLE_COMPILE_CACHE": "1"},
+    },
     # https://modal.com/docs/examples/vllm_inference
     "vLLM as Modal shows it": {
         "model": "Qwen/Qwen3-4B-Thinking-2507-FP8",

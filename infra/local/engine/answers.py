@@ -9,7 +9,9 @@ from typing import Any
 from infra.local.engine.bodies import Ask
 
 FINGERPRINT = "infra-stand-in"
-SPEED = "Infra-Simulated-Speed"  # a header, as the answers themselves are SGLang's
+# Headers, as the answers themselves are SGLang's.
+SPEED = "Infra-Simulated-Speed"
+DOUBTS = "Infra-Simulated-Doubts"
 DONE = b"data: [DONE]\n\n"
 
 Answer = dict[str, Any]

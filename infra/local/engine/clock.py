@@ -20,7 +20,7 @@ class Clock:
     @property
     def speed(self) -> str:
         """As `read_speed` takes it."""
-        return "off" if self._speed is None else f"{self._speed:g}"
+        return _text(self._speed)
 
     def now(self) -> float:
         """The modelled time."""
@@ -37,6 +37,15 @@ class Clock:
         self._modelled = max(self._modelled, time)
         late = 0.0 if self._speed is None else (time - self.now()) / self._speed
         await asyncio.sleep(max(late, 0.0))
+
+
+def speed_text(word: str) -> str:
+    """What a word in the environment asks for, in our spelling."""
+    return _text(read_speed(word))
+
+
+def _text(speed: float | None) -> str:
+    return "off" if speed is None else f"{speed:g}"
 
 
 def read_speed(word: str) -> float | None:

@@ -52,6 +52,8 @@ async def start(engine: Engine) -> None:
     """Load, and say so."""
     await engine.load()
     engine.log.server("The server is fired up and ready to roll!")
+    for doubt in engine.settings.doubts:
+        print(f"stand-in: {doubt}", file=sys.stderr, flush=True)
 
 
 async def leave(engine: Engine, server: Server, site: web.TCPSite) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from aiohttp import web
 
 from infra.local.engine import information
-from infra.local.engine.answers import DONE, SPEED, Answer, Chat, Completion, error, event
+from infra.local.engine.answers import DONE, DOUBTS, SPEED, Answer, Chat, Completion, error, event
 from infra.local.engine.bodies import Ask, BadRequest, read_chat, read_completion
 from infra.local.engine.engine import Engine, State
 from infra.local.engine.scheduler import Request
@@ -38,7 +38,7 @@ class Server:
     def __init__(self, engine: Engine) -> None:
         flags = engine.settings.flags
         self.app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
-        self.app.on_response_prepare.append(self._tell_speed)
+        self.app.on_response_prepare.append(self._tell_simulated)
         self.active = 0
         self._engine = engine
         self._keys = flags.words("--api-key")
@@ -86,8 +86,10 @@ class Server:
             self._engine.log.access(_peer(request), line, status)
         return response
 
-    async def _tell_speed(self, _request: web.Request, response: web.StreamResponse) -> None:
+    async def _tell_simulated(self, _request: web.Request, response: web.StreamResponse) -> None:
         response.headers[SPEED] = self._engine.clock.speed
+        if doubts := self._engine.settings.doubts:
+            response.headers[DOUBTS] = "; ".join(doubts)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         """The answer to a request that comes too early, too late or without the key."""

@@ -77,6 +77,7 @@ DRAFT_LAUNCH = 0.00025  # estimate: one pass of a draft head
 PREFILL_LAUNCH = 0.010  # estimate: HTTP, tokenizer, scheduler, an eager pass
 KV_BYTES = 131072.0  # Llama-3.1-8B: 32 layers x 8 heads x 128 x 2 (K, V) x 2 bytes
 KV_MODEL = 8e9  # the parameters of that model; others are scaled by the square root of theirs
+LEAST_KV_TOKENS = 16384  # what is taken where guesses, or weights that are too large, leave less
 
 # Speculation: the chance that the first candidate for a position is right, the cost of the draft
 # as a share of the target's weights. EAGLE and EAGLE3 are set so that the 244 and 373 token/s of
@@ -135,6 +136,8 @@ class TimeModel:
         graph_sizes: Batch sizes that are captured as CUDA graphs.
         kernels: Seconds that kernels need at the start.
         kv_width: Bytes of a number in the KV cache.
+        kv_stated: Bytes of a token in the KV cache on all GPUs together, as the model's figures
+            say; None: they don't.
         memory_fraction: Of the GPU's memory, for weights and KV cache.
     """
 
@@ -145,6 +148,7 @@ class TimeModel:
     graph_sizes: tuple[int, ...] = ()
     kernels: float = 0.0
     kv_width: float = 2.0
+    kv_stated: float | None = None
     memory_fraction: float = 0.85
 
     @property
@@ -170,13 +174,27 @@ class TimeModel:
     @property
     def kv_bytes(self) -> float:
         """Bytes of one token in the KV cache."""
+        if self.kv_stated is not None:
+            return self.kv_stated
         return KV_BYTES * self.kv_width / 2 * math.sqrt(self.weights.active / KV_MODEL)
 
     @property
-    def kv_tokens(self) -> int:
-        """Tokens that the KV cache holds; at least a page, however short memory is."""
+    def free_tokens(self) -> int:
+        """Tokens for which the weights leave room; below 1: there is none."""
         free = self.gpu.memory * self.memory_fraction * self.tp - self.weights.size
-        return max(int(free / self.kv_bytes), 1)
+        return int(free / self.kv_bytes)
+
+    @property
+    def kv_tokens(self) -> int:
+        """
+        Tokens that the KV cache holds.
+
+        A short cache throttles answers, as in a real engine, only where it follows from figures.
+        """
+        is_known = self.weights.stated is not None and self.kv_stated is not None
+        if is_known and self.free_tokens > 0:
+            return self.free_tokens
+        return max(self.free_tokens, LEAST_KV_TOKENS)
 
     @property
     def draft_size(self) -> float:

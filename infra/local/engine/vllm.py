@@ -1,12 +1,20 @@
 """What a vLLM's flags are to the stand-in, in the words that it knows: SGLang's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from infra.facts.flags import release
 from infra.facts.plain import Value
-from infra.facts.vllm import LARGEST, SIZES, graph_sizes, speculative
+from infra.facts.vllm import (
+    LARGEST,
+    SIZES,
+    SPECULATIVE,
+    batch_defaults,
+    graph_sizes,
+    method_of,
+    speculative,
+)
 from infra.local.engine.flags import Flags
 from infra.local.engine.time_model import Gpu
 
@@ -17,11 +25,7 @@ SAME = (
     *("--kv-cache-dtype", "--reasoning-parser", "--stream-interval"),
     "--enable-prompt-tokens-details",
 )
-# By memory in GiB: the requests that run at once, the prompt tokens of one pass; an A100 counts as
-# small. Of the CUDA graphs the largest, in tokens (vllm/engine/arg_utils.py, vllm/config/vllm.py of
-# vLLM 0.33.0; others differ a little).
-BY_MEMORY = ((160, 1024, 16384), (70, 1024, 8192), (0, 256, 2048))
-A100 = 80  # its compute capability
+# With larger CUDA graphs, counted in tokens (vllm/config/vllm.py of vLLM 0.33.0).
 BLACKWELL = (100, 103)
 ALGORITHMS = {"draft_model": "STANDALONE"}
 SUFFIXED = re.compile(r"([\d.]+)([kKmMgGtT])")
@@ -30,10 +34,10 @@ POWERS = "kmgt"
 
 def heeded(version: str, flags: Flags, gpu: Gpu) -> Flags:
     """The flags that have an effect, with vLLM's defaults where they differ from SGLang's."""
-    memory = 0 if gpu.capability == A100 else gpu.memory / 2**30
-    running, chunk = next(row[1:] for row in BY_MEMORY if memory >= row[0])
+    running, chunk = batch_defaults(gpu.capability, gpu.memory)
     running = _number(flags, "--max-num-seqs") or running
-    drafts = _speculation(speculative(flags.values))
+    known, model = release("vllm", version).known(SPECULATIVE), flags.text("--model") or ""
+    drafts = _speculation(speculative(flags.values), model, known)
     each = drafts.get("--speculative-num-draft-tokens") or 1
     sizes = graph_sizes(flags.values)
     graph = int(sizes[LARGEST] or 0) or max(map(int, sizes[SIZES] or ()), default=0)
@@ -61,15 +65,15 @@ def heeded(version: str, flags: Flags, gpu: Gpu) -> Flags:
     )
 
 
-def _speculation(config: Mapping[str, Any]) -> dict[str, Any]:
+def _speculation(config: Mapping[str, Any], model: str, known: Collection[str]) -> dict[str, Any]:
     if not config:
         return {}
-    method = str(config.get("method") or "draft_model")
-    count, model = config.get("num_speculative_tokens"), config.get("model")
+    method = method_of(config, model, known)
+    count, draft = config.get("num_speculative_tokens"), config.get("model")
     steps = int(str(count)) if str(count).isdecimal() else None
     return {
         "--speculative-algorithm": "NEXTN" if "mtp" in method else ALGORITHMS.get(method, method),
-        "--speculative-draft-model-path": model if isinstance(model, str) else None,
+        "--speculative-draft-model-path": draft if isinstance(draft, str) else None,
         "--speculative-num-steps": steps,
         "--speculative-num-draft-tokens": None if steps is None else steps + 1,
     }

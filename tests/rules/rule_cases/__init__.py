@@ -16,6 +16,7 @@ from rule_cases import (
     sharing,
     speculative,
     vllm,
+    vllm_refusals,
 )
 
 TOPICS = (
@@ -34,5 +35,6 @@ TOPICS = (
     pinning,
     exposure,
     vllm,
+    vllm_refusals,
 )
 CASES = [case for topic in TOPICS for case in topic.CASES]

@@ -2,7 +2,9 @@
 
 from rule_samples import FP8, NVFP4, Case, image
 
-from components import ImageSpec
+from components import VLLM, ImageSpec
+
+PLAIN = "Qwen/Qwen3-32B"  # in 16 bits
 
 CUDA_12 = ImageSpec.from_registry(
     "nvidia/cuda:12.8.0-devel-ubuntu22.04", add_python="3.12"
@@ -108,6 +110,16 @@ CASES = [
         code="INF065",
         bad={"gpu": "B300:2", "image": CUDA_12},
         good={"gpu": "B200:2", "image": CUDA_12},
+    ),
+    Case(
+        code="INF059",
+        bad={"model": PLAIN, "flags": {"quantization": "awq"}},
+        good={"model": PLAIN, "flags": {"quantization": "fp8"}},
+    ),
+    Case(
+        code="INF059",
+        bad={"model": PLAIN, "engine": VLLM(quantization="gptq")},
+        good={"model": "me/Qwen3-32B-GPTQ-Int4", "engine": VLLM(quantization="gptq")},
     ),
     Case(
         code="INF066",

@@ -88,6 +88,21 @@ CASES = [
         },
     ),
     Case(
+        code="INF074",
+        bad={
+            "model": FP8,
+            "gpu": "L40S",
+            "engine": VLLM(max_model_len=200000),
+            "environment": {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "yes"},  # which SGLang would take
+        },
+        good={
+            "model": FP8,
+            "gpu": "L40S",
+            "engine": VLLM(max_model_len=200000),
+            "environment": {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "True"},
+        },
+    ),
+    Case(
         code="INF075",
         bad={"model": FP8, "gpu": "L4", "flags": {"mem_fraction_static": 0.5}},
         good={

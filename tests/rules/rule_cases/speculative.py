@@ -1,10 +1,11 @@
 """Cases of rules: speculative decoding that SGLang refuses or rewrites."""
 
-from rule_samples import COMMIT, EAGLE3, Case, speculative
+from rule_samples import COMMIT, EAGLE3, FP8, Case, kernels, speculative
 
-from components import SpeculativeDecoding
+from components import VLLM, SpeculativeDecoding
 
 UNO = SpeculativeDecoding("UNO", num_draft_tokens=8)
+MTP = "XiaomiMiMo/MiMo-7B-RL"  # with its own draft layers
 
 CASES = [
     Case(
@@ -133,7 +134,17 @@ CASES = [
     Case(
         code="INF024",
         bad={"speculative": SpeculativeDecoding("EAGLE3")},
-        good={"speculative": SpeculativeDecoding.mtp()},
+        good={"speculative": SpeculativeDecoding.ngram()},
+    ),
+    Case(  # loaded twice
+        code="INF024",
+        bad={"model": FP8, "speculative": SpeculativeDecoding.mtp(), "kernels": kernels()},
+        good={"model": MTP, "speculative": SpeculativeDecoding.mtp()},
+    ),
+    Case(
+        code="INF024",
+        bad={"engine": VLLM(), "model": FP8, "speculative": SpeculativeDecoding.mtp(num_steps=1)},
+        good={"engine": VLLM(), "model": MTP, "speculative": SpeculativeDecoding.mtp(num_steps=1)},
     ),
     Case(
         code="INF025",

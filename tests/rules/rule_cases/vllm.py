@@ -1,6 +1,8 @@
 """Cases of rules: vLLM, where it differs, and where the rules of all engines hold for it."""
 
-from rule_samples import COMMIT, FP8, Case, Mounted
+from typing import Any
+
+from rule_samples import COMMIT, FP8, HYBRID, Case, Mounted
 
 from components import VLLM, ImageSpec, KernelCache, SpeculativeDecoding
 
@@ -10,6 +12,15 @@ PIP = ImageSpec.from_registry(
     "nvidia/cuda:12.8.1-devel-ubuntu22.04", add_python="3.12"
 ).uv_pip_install("vllm==0.33.0")
 PLAIN = {"engine": VLLM()}
+MODEL = "Qwen/Qwen3-8B"
+OLD = {"version": "0.11.2", "model": MODEL}
+SMALL_GRAPHS = '{"max_cudagraph_capture_size": 1k}'
+
+
+def _draft(name: str) -> dict[str, Any]:
+    """Speculative decoding without a method, which vLLM finds out by itself."""
+    return {"model": name, "revision": COMMIT, "num_speculative_tokens": 3}
+
 
 CASES = [
     Case(
@@ -34,13 +45,24 @@ CASES = [
     ),
     Case(
         code="INF111",
-        bad={**PLAIN, "environment": {"VLLM_DISABLE_COMPILE_CACHE": "1"}},
-        good={**PLAIN, "environment": {"VLLM_DISABLE_COMPILE_CACHE": "0"}},
+        bad={
+            **PLAIN,
+            "kernels": KernelCache("vllm-cache", caches=["vllm"]),
+            "environment": {"VLLM_DISABLE_COMPILE_CACHE": "1"},
+        },
+        good={**PLAIN, "environment": {"VLLM_DISABLE_COMPILE_CACHE": "1"}},
     ),
     Case(
         code="INF112",
         bad={**PLAIN, "kernels": None},
         good={"engine": VLLM(enforce_eager=True), "kernels": None},
+    ),
+    *(
+        Case(code="INF112", bad={**PLAIN, "kernels": None}, good={**given, "kernels": None})
+        for given in (
+            {"engine": VLLM(optimization_level=0)},
+            {"engine": VLLM(compilation_config={"mode": 0})},
+        )
     ),
     Case(
         code="INF112",
@@ -80,6 +102,20 @@ CASES = [
         good={**PLAIN, "version": "0.14.1", "speculative": EAGLE3},
         elsewhere="0.15.1",
     ),
+    *(
+        Case(
+            code="INF113",
+            bad={**OLD, "engine": VLLM(speculative_config=_draft(odd))},
+            good={**OLD, "engine": VLLM(speculative_config=_draft(right))},
+            elsewhere="0.33.0",
+        )
+        for odd, right in (
+            ("a/draft", "AngelSlim/Qwen3-8B_eagle3"),
+            ("a/draft", "a/EAGLE-draft"),
+            ("a/draft", "[ngram]"),
+            ("a/draft", MODEL),
+        )
+    ),
     Case(
         code="INF114",
         bad={"engine": VLLM(enable_auto_tool_choice=True, tool_call_parser="qwen25")},
@@ -87,20 +123,25 @@ CASES = [
     ),
     Case(
         code="INF114",
-        bad={"engine": VLLM(reasoning_parser="qwen")},
-        good={"engine": VLLM(reasoning_parser="qwen", reasoning_parser_plugin="/parsers/qwen.py")},
+        bad={"engine": VLLM(enable_auto_tool_choice=True, tool_call_parser="none")},
+        good={"engine": VLLM(tool_call_parser="none")},
     ),
     Case(
-        code="INF115",
-        bad={"engine": VLLM(enable_auto_tool_choice=True)},
+        code="INF114",
+        bad={"engine": VLLM(tool_call_parser="hermes")},
         good={"engine": VLLM(enable_auto_tool_choice=True, tool_call_parser="hermes")},
     ),
     Case(
-        code="INF115",
-        bad={"engine": VLLM(enable_log_outputs=True)},
-        good={"engine": VLLM(enable_log_outputs=True, enable_log_requests=True)},
+        code="INF114",
+        bad={"version": "0.15.1", "engine": VLLM(reasoning_parser="none")},
+        good={"version": "0.33.0", "engine": VLLM(reasoning_parser="none")},
+        elsewhere="0.33.0",
     ),
-    Case(code="INF115", bad={"engine": VLLM(model="Qwen/Qwen3-32B")}, good=PLAIN),
+    Case(
+        code="INF114",
+        bad={"engine": VLLM(reasoning_parser="qwen")},
+        good={"engine": VLLM(reasoning_parser="qwen", reasoning_parser_plugin="/parsers/qwen.py")},
+    ),
     Case(
         code="INF116",
         bad={"version": "0.11.2", "engine": VLLM(compilation_config={"levle": 3})},
@@ -127,12 +168,12 @@ CASES = [
             },
             good={
                 "engine": VLLM(
-                    speculative_config={"method": "ngram", "num_speculative_tokens": 3},
+                    speculative_config={"method": "ngram", "num_speculative_tokens": 3.0},
                     cudagraph_capture_sizes=[8, 64],
                 )
             },
         )
-        for odd in (-1, "three", [1])
+        for odd in (-1, "three", [1], 3.5)
     ),
     *(
         Case(
@@ -168,6 +209,12 @@ CASES = [
         code="INF012",
         bad={"engine": VLLM(max_model_len="8Q")},
         good={"engine": VLLM(max_model_len="8K")},
+    ),
+    Case(
+        code="INF012",
+        bad={"version": "0.19.1", "engine": VLLM(compilation_config=SMALL_GRAPHS)},
+        good={"version": "0.19.1", "engine": VLLM(compilation_config='{"mode": 3}')},
+        elsewhere="0.33.0",
     ),
     Case(
         code="INF012",
@@ -209,6 +256,12 @@ CASES = [
         good={"engine": VLLM(tensor_parallel_size=1, pipeline_parallel_size=2)},
     ),
     Case(
+        code="INF061",
+        bad={"engine": VLLM(prefill_context_parallel_size=2)},
+        good={"engine": VLLM(tensor_parallel_size=1, prefill_context_parallel_size=2)},
+        elsewhere="0.11.2",
+    ),
+    Case(
         code="INF071",
         bad={"engine": VLLM(gpu_memory_utilization=0.5), "model": FP8, "gpu": "T4"},
         good={
@@ -228,9 +281,30 @@ CASES = [
         good={"engine": VLLM(enable_prefix_caching=True)},
     ),
     Case(
+        code="INF082",
+        bad={**PLAIN, "version": "0.11.2", "model": HYBRID, "gpu": "H100!:4"},
+        good={
+            "engine": VLLM(enable_prefix_caching=True),
+            "version": "0.11.2",
+            "model": HYBRID,
+            "gpu": "H100!:4",
+        },
+        elsewhere="0.33.0",
+    ),
+    Case(
         code="INF083",
         bad={"engine": VLLM(max_num_seqs=4)},
         good={"engine": VLLM(max_num_seqs=16)},
+    ),
+    Case(
+        code="INF083",
+        bad={**PLAIN, "gpu": "A100-80GB:2", "routing": {"target_inputs": 300}},
+        good={**PLAIN, "gpu": "H100!:2", "routing": {"target_inputs": 300}},
+    ),
+    Case(
+        code="INF083",
+        bad={"engine": VLLM(max_num_batched_tokens=8)},
+        good={"engine": VLLM(max_num_batched_tokens=16)},
     ),
     Case(
         code="INF084",
