@@ -16,8 +16,10 @@ def summary(status: Status) -> str:
         'For `modal` in another shell: eval "$(infra local env)"',
     ]
     lines += [_speed(status.speed), *filter(None, [status.notice])]
-    rows = [(each.name, runs(each), _replicas(each), each.url) for each in status.services]
-    header = ("SERVICE", "RUNS", "REPLICAS", "URL")
+    rows = [
+        (_app(each), each.called, runs(each), _replicas(each), each.url) for each in status.services
+    ]
+    header = ("APP", "SERVICE", "RUNS", "REPLICAS", "URL")
     return harmless("\n".join([*lines, "", table([header, *rows]) if rows else _NOTHING, ""]))
 
 
@@ -27,7 +29,7 @@ def status_text(status: Status) -> str:
     lines = [f"Local control plane at {status.url}, pid {status.pid}, since {since}"]
     rows = [
         (
-            each.name.removesuffix(f".{each.service}"),
+            _app(each),
             each.called,
             f"v{each.version}",
             f"{each.ready}/{each.wanted}",
@@ -42,6 +44,10 @@ def status_text(status: Status) -> str:
     failing = [each for each in status.services if each.failures]
     lines += ["", *map(_failing, failing)] if failing else []
     return harmless("\n".join(lines))
+
+
+def _app(service: ServiceStatus) -> str:
+    return service.name.removesuffix(f".{service.service}")
 
 
 def left_over(replicas: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ def test_up_and_down(local: Run, folder: Path, environ: dict[str, str]) -> None:
     log = (folder / ".infra" / "local" / "rehearsal.log").read_text()
     assert "talk.Open: 0 -> 1 replicas: 1 request at once" in log
     up = local("up", "--detach")
-    assert re.search(rf"^talk\.Open +a module +0 or more +{url}$", up.stdout, re.M)
+    assert re.search(rf"^talk +Open +a module +0 or more +{url}$", up.stdout, re.M)
 
 
 def test_giving_up_ends_the_daemon(folder: Path, environ: dict[str, str]) -> None:
