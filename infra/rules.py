@@ -1,6 +1,5 @@
 """What is found wrong with a stack, and what of it the stack accepts."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import cleandoc
@@ -11,6 +10,7 @@ from infra.resources import AppResources, Image, Service
 
 Severity = Literal["error", "warning", "info"]
 
+CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
@@ -158,7 +158,9 @@ class Rule(NamedTuple):
         for subject in subjects:
             try:
                 seen = subject.views[view] if view else subject
-                for each in check(seen) if seen is not None else ():
+                if seen is None:
+                    continue
+                for each in check(seen):
                     name, is_strict = subject.service.name, subject.is_strict
                     yield subject, self.finding(each, name, is_strict=is_strict)
             except Exception as error:
@@ -207,7 +209,8 @@ def rule(
         ValueError: The code, a severity or the source is none, or the function has no docstring.
     """
     strict = strict or severity
-    if not re.fullmatch("[A-Z]+[0-9]+", code):
+    letters = code.rstrip("0123456789")
+    if letters in ("", code) or not CAPITALS.issuperset(letters):
         raise ValueError(
             f"code: {code!r} does not fit; a name of capitals and then digits is allowed; "
             "write 'ACME001', for example"

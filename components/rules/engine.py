@@ -1,7 +1,7 @@
 """The engine of a service, its command line read once for all rules."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import ClassVar, Self
 
@@ -141,7 +141,7 @@ class Engine:
         )
 
     @property
-    def arguments(self) -> tuple[Argument, ...]:
+    def arguments(self) -> Sequence[Argument]:
         """The flags that the engine's parser reads."""
         return self.service.arguments
 
@@ -175,7 +175,8 @@ class Engine:
 
     def count(self, flag: str) -> int | None:
         """The number behind a flag, of things of which there is one at least; or None."""
-        found = self.number(flag)
+        word = self._words.get(flag)
+        found = None if word is None else _sensible(word, self.package)
         return found if found and found > 0 else None
 
     def real(self, flag: str) -> float | None:

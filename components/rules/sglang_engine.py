@@ -1,6 +1,6 @@
 """SGLang in a service, as rules see it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from components.image import SGLANG_IMAGE
 from components.rules.engine import Engine, variables, whole
@@ -24,12 +24,12 @@ class SGLangEngine(Engine):
     image_name = SGLANG_IMAGE
 
     @property
-    def arguments(self) -> tuple[Argument, ...]:
+    def arguments(self) -> Sequence[Argument]:
         """The flags that the server reads; `serve` itself takes the one that is its own."""
         given = self.service.arguments
         if self.service.entrypoint[-1:] != ("serve",):
             return given
-        return tuple(each for each in given if each.flag != "--model-type")
+        return [each for each in given if each.flag != "--model-type"]
 
     @lazy
     def env(self) -> Mapping[str, str]:

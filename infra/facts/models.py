@@ -1,6 +1,6 @@
 """What is known of a model without asking a network: figures with sources, None where unknown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -175,31 +175,32 @@ def _completed(facts: ModelFacts, name: str) -> ModelFacts:
 @cache
 def model(name: str) -> ModelFacts:
     """The shipped facts of a repository, over what its family and its name tell."""
-    figures = {
-        key: figure for key, figure in read("models")["models"].get(name, {}).items() if figure
-    }
-    shipped = ModelFacts(
-        **{key: figure["value"] for key, figure in figures.items()},
-        sources={key: figure["source"] for key, figure in figures.items()},
-    )
-    return shipped.over(_by_name(name))
-
-
-def _by_name(name: str) -> ModelFacts:
-    """What a repository's name and its families' tell."""
-    small = name.lower()
-    method = next((method for mark, method in NAMED if mark in small), None)
-    shipped = read("models")
-    families = () if any(mark in small for mark in shipped["of_no_family"]) else shipped["families"]
-    told = [(each["figures"], FAMILY) for each in families if _is_of(name, each)]
-    assumed = {"is_hybrid": False, "is_gated": False}, ASSUMED
     figures: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for found, source in ({"quantization": method}, "its name"), *told, assumed:
-        for figure, value in found.items():
-            if value is not None and figure not in figures:
-                figures[figure], sources[figure] = value, source
+    for figure, value, source in _told(name):
+        if value is not None and figure not in figures:
+            figures[figure], sources[figure] = value, source
     return ModelFacts(**figures, sources=sources)
+
+
+def _told(name: str) -> Iterator[tuple[str, Any, str]]:
+    """Figures with their sources, the best known first; None: it tells nothing of that one."""
+    shipped, small = read("models"), name.lower()
+    for figure, told in shipped["models"].get(name, {}).items():
+        if told:
+            yield figure, told["value"], told["source"]
+    yield (
+        "quantization",
+        next((method for mark, method in NAMED if mark in small), None),
+        "its name",
+    )
+    if not any(mark in small for mark in shipped["of_no_family"]):
+        for family in shipped["families"]:
+            if _is_of(name, family):
+                for figure, value in family["figures"].items():
+                    yield figure, value, FAMILY
+    yield "is_hybrid", False, ASSUMED
+    yield "is_gated", False, ASSUMED
 
 
 def _is_of(name: str, family: Mapping[str, Any]) -> bool:
