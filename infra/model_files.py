@@ -55,8 +55,7 @@ def with_facts(
 
     def described(service: Service) -> Service:
         models = tuple(map(known, service.models))
-        is_news = any(map(operator.is_not, models, service.models))
-        return attrs.evolve(service, models=models) if is_news else service
+        return service if models == service.models else attrs.evolve(service, models=models)
 
     def completed(app: AppResources) -> AppResources:
         services = tuple(map(described, app.services))
