@@ -181,8 +181,11 @@ class Engine:
 
     def real(self, flag: str) -> float | None:
         """The number behind a flag, which may have a fraction; or None."""
+        word = self._words.get(flag)
+        if word is None:
+            return None  # as nearly always
         try:
-            return float(self.text(flag) or "")
+            return float(word)
         except ValueError:
             return None
 
