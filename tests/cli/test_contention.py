@@ -24,18 +24,7 @@ def test_of_two_applies_one_deploys(infra: Run, project: Path, environ: dict[str
         for round in range(20):
             stack.write_text(text.replace("target_inputs=10", f"target_inputs={20 + round}"))
             published = plane.calls["AppPublish"]
-            both = [
-                subprocess.Popen(
-                    [*APPLY, "--yes"],
-                    cwd=project,
-                    env=environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-                for _ in range(2)
-            ]
+            both = [_applying(project, environ) for _ in range(2)]
             said = [process.communicate() for process in both]
             codes = sorted(process.returncode for process in both)
             assert codes == [0, 10], said
@@ -52,15 +41,7 @@ def test_a_control_plane_that_stops_is_named_once(
     root = project / ".infra" / "local"
     with ControlPlane(root, delay_seconds=0.05) as plane, claimed(root) as announce:
         announce(Endpoint(environ=plane.environ(), control="", pid=0))
-        applying = subprocess.Popen(
-            [*APPLY, "--yes"],
-            cwd=project,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        applying = _applying(project, environ)
         assert applying.stderr
         seen = next(line for line in applying.stderr if "app.alpha: Deploying" in line)
         plane.stop()
@@ -72,3 +53,16 @@ def test_a_control_plane_that_stops_is_named_once(
     assert "Terminated" not in said
     again = infra(*APPLY[3:], "--yes")
     assert again.returncode == 0, again.stderr
+
+
+def _applying(project: Path, environ: dict[str, str]) -> "subprocess.Popen[str]":
+    """An apply that goes on beside the test."""
+    return subprocess.Popen(
+        [*APPLY, "--yes"],
+        cwd=project,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
